@@ -1,0 +1,26 @@
+# Language, warnings and sanitizers, for our own code only (dependencies are SYSTEM).
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+set(ANYCLAUDE_SANITIZE "" CACHE STRING "Sanitizers to build with: address,undefined or thread")
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+add_library(anyclaude_options INTERFACE)
+target_compile_options(anyclaude_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wconversion
+  -Wno-sign-conversion -Werror)
+if(ANYCLAUDE_SANITIZE)
+  target_compile_options(anyclaude_options INTERFACE
+    -fsanitize=${ANYCLAUDE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(anyclaude_options INTERFACE -fsanitize=${ANYCLAUDE_SANITIZE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # GCC's flow analysis warns about code that the sanitizers insert.
+    target_compile_options(anyclaude_options INTERFACE -Wno-maybe-uninitialized)
+  endif()
+endif()

@@ -1,0 +1,64 @@
+#pragma once
+
+#include "anthropic/events.h"
+#include "anthropic/messages.h"
+
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace anyclaude::backend {
+
+/// One model that a backend can answer with.
+struct ModelInfo {
+  std::string id;
+  std::string display_name;
+  std::int64_t created_unix = 0; // seconds
+  int context_tokens = 0;
+};
+
+struct Health {
+  bool ready = false;
+  std::string detail; // when not ready: what it waits for or what to do
+};
+
+/// Who asks: the identity behind a token. One token is one tenant, and nothing computed for one
+/// tenant is ever reused for another.
+struct Caller {
+  std::string tenant;
+};
+
+/// Called from any thread, in order, never after the Generation's destructor has returned. Must not
+/// block: it runs on the thread that computes.
+using EventSink = std::function<void(anthropic::Event)>;
+
+/// An answer being made. Destroying it cancels the work within one batch; the prefix that was
+/// computed stays for the next request.
+class Generation {
+ public:
+  virtual ~Generation() = default;
+};
+
+/// Whatever can answer a request: our own engine, a server that speaks OpenAI's API, the real
+/// Claude. All functions are thread-safe.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual Health health() const = 0;
+  virtual std::vector<ModelInfo> models() const = 0;
+
+  /// Tokens of the prompt that `request` would make.
+  virtual std::expected<int, anthropic::Error>
+  count_tokens(const anthropic::Request& request) const = 0;
+
+  /// Begins to answer. An error here (too long, queue full, not ready) has cost no computation and
+  /// becomes the HTTP status; later ones arrive as Failed. May take tens of milliseconds (template,
+  /// tokenizer): not for a thread that serves sockets.
+  virtual std::expected<std::unique_ptr<Generation>, anthropic::Error>
+  start(const anthropic::Request& request, const Caller& caller, EventSink sink) = 0;
+};
+
+} // namespace anyclaude::backend
