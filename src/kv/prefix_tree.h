@@ -1,0 +1,103 @@
+#pragma once
+
+#include "kv/sequence_memory.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace anyclaude::kv {
+
+/// Every prefix that was computed and still has its cells, as a radix tree over tokens: one tree
+/// token is one cell of the model's memory, however many sequences share it.
+///
+/// A running request holds a sequence that stands at the node up to which it has computed. When it
+/// ends its sequence stays behind as the holder of its leaf, so that the cells live on; a node
+/// inside the tree is held through the leaves below it. A new request shares the cells of its
+/// longest computed prefix and goes on from there: nothing is copied.
+///
+///     root ── tools+system (7,900) ─┬─ first question (30) ── answer (200)   held by sequence 3
+///                                   └─ second question (25)                  running, sequence 5
+///
+/// Each tenant has a root of its own: a prefix computed for one is invisible to the others.
+/// Not thread-safe: the engine thread owns it.
+class PrefixTree {
+ public:
+  /// `capacity` is the number of cells; sequences 0 … `sequences`-1 are the tree's to give out.
+  PrefixTree(SequenceMemory& memory, std::size_t capacity, int sequences);
+  ~PrefixTree();
+  PrefixTree(const PrefixTree&) = delete;
+  PrefixTree& operator=(const PrefixTree&) = delete;
+
+  struct Lease {
+    SequenceId sequence = -1;
+    int reused = 0; // tokens whose cells the sequence has from the start
+  };
+
+  /// Length of the longest computed prefix of `tokens`.
+  int match(const std::string& tenant, std::span<const Token> tokens) const;
+
+  /// Starts a request: a sequence that holds the longest computed prefix of `tokens`, at most
+  /// `limit` of them. Gives up the least recently used idle leaf when sequences run out;
+  /// nullopt when all belong to running requests.
+  std::optional<Lease> begin(const std::string& tenant, std::span<const Token> tokens, int limit);
+
+  /// Says that the cells of `tokens` were computed behind what the sequence holds. Where another
+  /// request has computed the same tokens meanwhile, its cells take the place of these, and these
+  /// are free again.
+  void extend(SequenceId sequence, std::span<const Token> tokens);
+
+  /// Ends a request; what it computed stays for others until it is evicted.
+  void finish(SequenceId sequence);
+
+  /// Makes at least `cells` cells free by cutting the least recently used idle leaves from their
+  /// ends. False when running requests hold too many; what could be freed is then free.
+  bool reserve(std::size_t cells);
+
+  /// Forgets every idle prefix of every tenant.
+  void clear_idle();
+
+  std::size_t capacity() const { return capacity_; }
+  std::size_t used() const { return used_; }
+  /// Cells that running requests hold and eviction cannot free.
+  std::size_t held() const;
+  /// Tokens that a sequence holds.
+  int length(SequenceId sequence) const;
+  int running() const;
+  std::size_t evicted() const { return evicted_; } // tokens, in all
+
+  /// Throws std::logic_error when the tree contradicts itself. For tests.
+  void check() const;
+
+ private:
+  struct Node;
+  struct Holder;
+
+  Node* root(const std::string& tenant);
+  Node* descend(Node* node, std::span<const Token> tokens, int& matched) const;
+  Node* split(Node* node, int at);
+  SequenceId holder_below(const Node* node) const;
+  void attach(SequenceId sequence, Node* node);
+  void detach(SequenceId sequence);
+  void release(SequenceId sequence);
+  void settle(Node* node);
+  void touch(Node* node);
+  std::size_t cut(Node* leaf, std::size_t cells);
+  Node* oldest_idle_leaf() const;
+  std::optional<SequenceId> free_sequence();
+
+  SequenceMemory& memory_;
+  std::size_t capacity_;
+  std::size_t used_ = 0;
+  std::size_t evicted_ = 0;
+  std::uint64_t clock_ = 0;
+  std::map<std::string, std::unique_ptr<Node>> roots_;
+  std::vector<Holder> holders_; // by sequence
+};
+
+} // namespace anyclaude::kv
