@@ -6,10 +6,11 @@ find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_package(Boost 1.83 REQUIRED CONFIG)
-find_package(PkgConfig REQUIRED)
 
+# v0.7.0 is the release that Debian's libllama-dev 0.7.0 is made from, and the API we are written
+# against. Building it this way has not been tried: it needs github.com at configure time.
 option(ANYCLAUDE_FETCH_LLAMA "Build a pinned llama.cpp instead of using the installed libllama" OFF)
-set(ANYCLAUDE_LLAMA_TAG "b7000" CACHE STRING "llama.cpp tag that ANYCLAUDE_FETCH_LLAMA builds")
+set(ANYCLAUDE_LLAMA_TAG "v0.7.0" CACHE STRING "llama.cpp tag that ANYCLAUDE_FETCH_LLAMA builds")
 
 add_library(anyclaude_llama INTERFACE)
 if(ANYCLAUDE_FETCH_LLAMA)
@@ -25,11 +26,26 @@ if(ANYCLAUDE_FETCH_LLAMA)
   FetchContent_MakeAvailable(llama_cpp)
   target_link_libraries(anyclaude_llama INTERFACE llama ggml)
 else()
-  find_package(llama 0.7 REQUIRED)
+  find_package(llama 0.7 QUIET)
+  if(NOT llama_FOUND)
+    message(FATAL_ERROR "libllama >= 0.7 with its headers was not found (Debian: libllama-dev, Homebrew: "
+      "llama.cpp). ./dev build brings its own; or configure with -DANYCLAUDE_FETCH_LLAMA=ON.")
+  endif()
   target_link_libraries(anyclaude_llama INTERFACE llama ggml::ggml ggml::ggml-base)
 endif()
 
-# minja is headers without a CMake package; chat_template.hpp alone includes it.
+# Where Debian's libggml keeps its CPU backends, one per processor generation. libggml knows this
+# folder by the path it has inside the root; a program that runs outside must say it. Empty where
+# there is none: libggml's own search is right there.
+file(GLOB backends LIST_DIRECTORIES ON /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/ggml/backends*)
+set(ggml_backend_dir "")
+if(backends AND NOT ANYCLAUDE_FETCH_LLAMA)
+  list(GET backends 0 ggml_backend_dir)
+  set(ggml_backend_dir ${ANYCLAUDE_PRIVATE_ROOT}${ggml_backend_dir})
+endif()
+target_compile_definitions(anyclaude_llama INTERFACE ANYCLAUDE_GGML_BACKEND_DIR="${ggml_backend_dir}")
+
+# minja is headers without a usable CMake package on every system; one file of ours includes it.
 find_path(MINJA_INCLUDE_DIR minja/chat-template.hpp REQUIRED)
 add_library(anyclaude_minja INTERFACE)
 target_include_directories(anyclaude_minja SYSTEM INTERFACE ${MINJA_INCLUDE_DIR})

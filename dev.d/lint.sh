@@ -1,0 +1,30 @@
+# clang-format and clang-tidy over our own sources.
+
+our_sources() { find src tests bench -name '*.cpp' -o -name '*.h' | LC_ALL=C sort; }
+
+check_format() {
+  inside clang-format --dry-run -Werror "$@" >&2
+}
+
+# One clang-tidy per file, several at a time; xargs fails when one of them does.
+check_tidy() {
+  printf '%s\0' "$@" | inside xargs -0 -n 1 -P "$(compile_jobs)" \
+    sh -c 'echo "    clang-tidy $0" >&2; exec clang-tidy --quiet -p build "$0" 2>&1' >&2
+}
+
+command_lint() {
+  local files=() translation_units=() file
+  prepare_environment
+  if [ $# -gt 0 ]; then
+    files=("$@")
+  else
+    while IFS= read -r file; do files+=("$file"); done < <(our_sources)
+  fi
+  for file in "${files[@]}"; do
+    case $file in *.cpp) translation_units+=("$file") ;; esac
+  done
+  step "Configuring, for compile_commands.json" locked configure release
+  step "clang-format: ${#files[@]} files" check_format "${files[@]}"
+  [ ${#translation_units[@]} -eq 0 ] ||
+    step "clang-tidy: ${#translation_units[@]} files" check_tidy "${translation_units[@]}"
+}

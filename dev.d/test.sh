@@ -1,0 +1,164 @@
+# Running the tests and counting what they did. Every group leaves NAME.log and NAME.xml (JUnit's
+# format) in build/test-results/, and one line in summary: name, result, passed, failed, skipped, seconds.
+
+results=build/test-results
+# A group that hangs must not hang a build server; the longest takes a third of this.
+group_limit_seconds=1500
+
+# count_results FILE.xml: prints "passed failed skipped". GoogleTest calls a test that is compiled
+# but switched off "disabled"; it did not run, so it counts as skipped.
+count_results() {
+  awk '
+    function count(name) { return match($0, " " name "=\"[0-9]+\"") ? substr($0, RSTART + length(name) + 3) + 0 : 0 }
+    /<testsuite / {
+      tests += count("tests"); bad += count("failures") + count("errors")
+      idle += count("skipped") + count("disabled")
+    }
+    END { print tests - bad - idle, bad + 0, idle + 0 }' RS='>' "$1"
+}
+
+# record_group NAME STATUS SECONDS STRICT: judges one finished group and adds its line. STRICT is
+# yes where everything the group needs is here, so that a skipped test is a fault.
+record_group() {
+  local name=$1 status=$2 seconds=$3 strict=$4 counts="0 1 0" result=passed
+  if [ -s "$results/$name.xml" ]; then
+    counts=$(count_results "$results/$name.xml")
+  fi
+  set -- $counts # passed failed skipped
+  if [ "$status" -eq 124 ]; then
+    result="stopped after $group_limit_seconds s"
+  elif [ "$status" -ne 0 ] || [ "$2" -ne 0 ]; then
+    result=FAILED
+  elif [ $(($1 + $3)) -eq 0 ]; then
+    result="FAILED: no tests"
+  elif [ "$strict" = yes ] && [ "$3" -ne 0 ]; then
+    result="FAILED: skipped tests"
+  fi
+  # A group that died before it wrote its counts, or whose fault is not a test's, is one failure.
+  if [ "$result" != passed ] && [ "$2" -eq 0 ]; then set -- "$1" 1 "$3"; fi
+  printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$name" "$result" "$1" "$2" "$3" "$seconds" >>"$results/summary"
+  note "$name: $result, $1 passed, $2 failed, $3 skipped in $seconds s"
+}
+
+# Keeps a terminal readable: passed tests that took under a second are in the log only.
+without_quick_passes() { grep --line-buffered -v -E '^\[ RUN      \]|^\[       OK \].*\([0-9]{1,3} ms\)$|^OK, passed |^Using configuration|^$' || true; }
+
+# run_group NAME STRICT COMMAND...: runs it inside the environment, under the time limit.
+run_group() {
+  local name=$1 strict=$2 began=$SECONDS status=0
+  shift 2
+  say "==> Testing: $name"
+  rm -f "$results/$name.xml"
+  { inside timeout --kill-after=10 "$group_limit_seconds" "$@" 2>&1 | tee "$results/$name.log" |
+    without_quick_passes >&2; } || status=$?
+  record_group "$name" $status $((SECONDS - began)) "$strict"
+}
+
+run_gtest() { # NAME PROGRAM ARGS...
+  local name=$1 program=$2
+  shift 2
+  if [ ! -x "$program" ]; then
+    say "==> Testing: $name"
+    note "$program was not built: there are no tests for it"
+    rm -f "$results/$name.xml"
+    record_group "$name" 1 0 no
+    return
+  fi
+  run_group "$name" no "$program" "--gtest_output=xml:$results/$name.xml" "$@"
+}
+
+run_pytest() { # NAME STRICT FOLDER ARGS...
+  local name=$1 strict=$2 folder=$3
+  shift 3
+  run_group "$name" "$strict" env "ANYCLAUDE_BIN=$repository/build/bin/anyclaude" \
+    ${claude_program:+"ANYCLAUDE_CLAUDE=$claude_program"} ${node_sdk:+"ANYCLAUDE_NODE_SDK=$node_sdk"} \
+    PYTHONDONTWRITEBYTECODE=1 IS_SANDBOX=1 python3 -m pytest -p no:cacheprovider -ra --durations=5 \
+    --junitxml="$results/$name.xml" "$folder" "$@"
+}
+
+# The program must start outside the root too, with the host's older libc.
+run_host_start() {
+  local began=$SECONDS status=0
+  say "==> Testing: host"
+  on_host build/bin/anyclaude --version >"$results/host.log" 2>&1 || status=$?
+  [ $status -eq 0 ] || cat "$results/host.log" >&2
+  printf '<testsuite tests="1" failures="%s">\n' $((status != 0)) >"$results/host.xml"
+  record_group host $status $((SECONDS - began)) no
+}
+
+# Prints the table and, last, the sum; fails when a group did.
+show_summary() {
+  awk -F '\t' '
+    BEGIN { printf "\n%-14s %8s %8s %8s %8s   %s\n", "group", "passed", "failed", "skipped", "seconds", "result" }
+    { printf "%-14s %8d %8d %8d %8d   %s\n", $1, $3, $4, $5, $6, $2; p += $3; f += $4; s += $5 }
+    END { printf "\n%d passed, %d failed, %d skipped\n", p, f, s; exit f > 0 }' "$results/summary"
+}
+
+start_summary() {
+  mkdir -p "$results"
+  : >"$results/summary"
+}
+
+test_groups() { # GROUP... -- ARGS
+  local groups=() group
+  while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    case $1 in
+      unit | engine | api | cli | property) groups+=("$1") ;;
+      *) die "there is no test group '$1'; unit, engine, api, cli and property there are" ;;
+    esac
+    shift
+  done
+  [ $# -eq 0 ] || shift
+  [ ${#groups[@]} -gt 0 ] || groups=(unit engine api cli)
+  build release
+  case " ${groups[*]} " in *" api "*) ensure_node_sdk ;; esac
+  case " ${groups[*]} " in *" cli "*) ensure_claude_code ;; esac
+  start_summary
+  run_host_start
+  for group in "${groups[@]}"; do
+    case $group in
+      unit | engine) run_gtest "$group" "build/bin/${group}_tests" "$@" ;;
+      property)
+        run_gtest property-unit build/bin/unit_tests '--gtest_filter=*Property*' "$@"
+        run_gtest property-engine build/bin/engine_tests '--gtest_filter=*Property*' "$@"
+        ;;
+      api) run_pytest api "${node_sdk:+yes}" tests/api "$@" ;;
+      cli) run_pytest cli "${claude_program:+yes}" tests/cli "$@" ;;
+    esac
+  done
+  show_summary
+}
+
+# libllama, libggml and OpenMP are not built with the sanitizers; tests/*.supp name what is theirs.
+test_sanitized() {
+  local preset suite leaks=1
+  if [ "$environment" = root ] && ! can_mount; then
+    note "leaks are not looked for: LeakSanitizer cannot work under proot"
+    leaks=0
+  fi
+  export ASAN_OPTIONS=detect_leaks=$leaks:detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1
+  export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+  export LSAN_OPTIONS=suppressions=$repository/tests/lsan.supp:print_suppressions=0
+  export TSAN_OPTIONS=suppressions=$repository/tests/tsan.supp:halt_on_error=1:second_deadlock_stack=1
+  for preset in asan tsan; do
+    build $preset unit_tests engine_tests
+  done
+  start_summary
+  for preset in asan tsan; do
+    for suite in unit engine; do
+      run_gtest "$preset-$suite" "build/$preset/bin/${suite}_tests" "$@"
+    done
+  done
+  show_summary
+}
+
+command_test() {
+  prepare_environment
+  if [ "${1:-}" = --sanitize ]; then
+    shift
+    [ "${1:-}" != -- ] || shift
+    test_sanitized "$@"
+  else
+    test_groups "$@"
+  fi
+}
