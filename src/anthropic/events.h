@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -82,7 +83,9 @@ struct Failed {
 using Event = std::variant<PrefillProgress, Started, TextDelta, ThinkingDelta, ThinkingSignature,
                            ToolUseStart, ToolInputDelta, Finished, Failed>;
 
-/// Turns a backend's events into the text of server-sent events. Not thread-safe.
+/// Turns a backend's events into the text of server-sent events. What the protocol needs and the
+/// events leave out is filled in: an answer without Started begins with zero usage. Empty deltas
+/// give no frame, and after Finished or Failed nothing more is encoded. Not thread-safe.
 class SseEncoder {
  public:
   SseEncoder(std::string message_id, std::string model, std::string request_id);
@@ -94,18 +97,33 @@ class SseEncoder {
 
  private:
   enum class Block { none, text, thinking, tool_use };
+  std::string begin(const Usage& usage);
   std::string open(Block block, const std::string& content_block_json);
+  std::string delta(const char* type, const char* key, std::string_view value) const;
   std::string close();
+
+  std::string on(const PrefillProgress& event);
+  std::string on(const Started& event);
+  std::string on(const TextDelta& event);
+  std::string on(const ThinkingDelta& event);
+  std::string on(const ThinkingSignature& event);
+  std::string on(const ToolUseStart& event);
+  std::string on(const ToolInputDelta& event);
+  std::string on(const Finished& event);
+  std::string on(const Failed& event);
 
   std::string message_id_;
   std::string model_;
   std::string request_id_;
   Block block_ = Block::none;
   int index_ = -1;
+  bool started_ = false;
+  bool ended_ = false;
 };
 
-/// Gathers a backend's events into the Message object of a request without streaming.
-/// Not thread-safe.
+/// Gathers a backend's events into the Message object of a request without streaming. A tool input
+/// that is not the text of a JSON object becomes {}: the field must be an object, and a backend
+/// that checks its own tool calls never sends one. Not thread-safe.
 class MessageBuilder {
  public:
   MessageBuilder(std::string message_id, std::string model);
@@ -122,8 +140,19 @@ class MessageBuilder {
     std::string signature;
     std::string id;
     std::string name;
+    bool closed = false; // what follows opens a block of its own
   };
   Block& current(const char* type);
+
+  void on(const PrefillProgress& event);
+  void on(const Started& event);
+  void on(const TextDelta& event);
+  void on(const ThinkingDelta& event);
+  void on(const ThinkingSignature& event);
+  void on(const ToolUseStart& event);
+  void on(const ToolInputDelta& event);
+  void on(const Finished& event);
+  void on(const Failed& event);
 
   std::string message_id_;
   std::string model_;

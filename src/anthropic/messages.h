@@ -114,8 +114,8 @@ struct Request {
 
 enum class RequestKind { messages, count_tokens };
 
-/// Reads a request body. Unknown keys are ignored. Malformed input is an invalid_request error whose
-/// message begins with the path of the offending value, such as
+/// Reads a request body. Unknown keys are ignored. Malformed input is an invalid_request error
+/// whose message begins with the path of the offending value, such as
 /// "messages.2.content.0.tool_use_id: Field required". Thread-safe.
 std::expected<Request, Error> parse_request(std::string_view body, RequestKind kind);
 
