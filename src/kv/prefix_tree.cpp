@@ -256,6 +256,15 @@ void PrefixTree::finish(SequenceId sequence) {
     settle(node);
 }
 
+void PrefixTree::drop(SequenceId sequence) {
+  finish(sequence);
+  if (Node* leaf = holders_.at(sequence).node)
+    cut(leaf, leaf->tokens.size());
+  std::erase_if(roots_, [](const auto& entry) {
+    return entry.second->children.empty() && entry.second->holders.empty();
+  });
+}
+
 bool PrefixTree::reserve(std::size_t cells) {
   while (capacity_ - used_ < cells) {
     Node* leaf = oldest_idle_leaf();

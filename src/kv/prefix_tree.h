@@ -55,6 +55,9 @@ class PrefixTree {
   /// Ends a request; what it computed stays for others until it is evicted.
   void finish(SequenceId sequence);
 
+  /// Ends a request and frees the cells that nobody else holds.
+  void drop(SequenceId sequence);
+
   /// Makes at least `cells` cells free by cutting the least recently used idle leaves from their
   /// ends. False when running requests hold too many; what could be freed is then free.
   bool reserve(std::size_t cells);

@@ -1,0 +1,41 @@
+#pragma once
+
+#include "backend/backend.h"
+#include "engine/engine.h"
+
+#include <memory>
+
+namespace anyclaude::prompt {
+class PromptBuilder;
+}
+
+namespace anyclaude::backend {
+
+/// Answers with our own engine: a GGUF model in this process.
+class Embedded : public Backend {
+ public:
+  /// Returns at once; health() tells when the model is loaded.
+  explicit Embedded(engine::EngineOptions options);
+  ~Embedded() override;
+
+  Health health() const override;
+  std::vector<ModelInfo> models() const override;
+  std::expected<int, anthropic::Error>
+  count_tokens(const anthropic::Request& request) const override;
+  std::expected<std::unique_ptr<Generation>, anthropic::Error>
+  start(const anthropic::Request& request, const Caller& caller, EventSink sink) override;
+
+  const engine::Engine& engine() const { return engine_; }
+
+ private:
+  /// Null with the reason while the model is not there.
+  std::expected<const prompt::PromptBuilder*, anthropic::Error> prompts() const;
+
+  struct Lazy;
+  std::string model_id_;
+  std::int64_t model_time_ = 0; // of the file, seconds
+  std::unique_ptr<Lazy> lazy_;
+  engine::Engine engine_;
+};
+
+} // namespace anyclaude::backend

@@ -1,0 +1,57 @@
+#pragma once
+
+#include "engine/job.h"
+#include "kv/sequence_memory.h"
+
+#include <memory>
+#include <span>
+#include <string>
+
+namespace anyclaude::engine {
+
+struct BatchToken {
+  Token token = 0;
+  int position = 0; // tokens from the start of its sequence
+  SequenceId sequence = 0;
+  bool output = false; // logits are wanted
+};
+
+enum class DecodeStatus {
+  ok,
+  no_space, // the memory has no cells for the batch; nothing was computed
+  aborted,  // interrupted by shutdown
+  failed,
+};
+
+/// Draws tokens for one answer. Bound to the decoder that made it.
+class Sampler {
+ public:
+  virtual ~Sampler() = default;
+
+  /// Draws from the logits of the batch's token `index`, which had `output` set.
+  virtual Token sample(int index) = 0;
+};
+
+/// A model with its memory, as the scheduler sees it: libllama in life, a few arrays in a
+/// simulation. Used by one thread.
+class Decoder : public kv::SequenceMemory {
+ public:
+  /// Computes the batch; each sequence's tokens stand in it in order of position.
+  virtual DecodeStatus decode(std::span<const BatchToken> batch) = 0;
+
+  /// Removes what a failed batch may have left behind `length` tokens of a sequence.
+  virtual void truncate(SequenceId sequence, int length) = 0;
+
+  /// Logits of the last batch's token `index`; valid until the next decode.
+  virtual std::span<const float> logits(int index) = 0;
+
+  virtual std::unique_ptr<Sampler> make_sampler(const SamplingOptions& options) = 0;
+
+  virtual bool ends_turn(Token token) const = 0;
+  virtual bool is_control(Token token) const = 0;
+
+  /// The bytes a token stands for; may be part of a UTF-8 sequence.
+  virtual std::string piece(Token token) const = 0;
+};
+
+} // namespace anyclaude::engine

@@ -1,0 +1,290 @@
+#include "engine/engine.h"
+
+#include "engine/llama_decoder.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstdio>
+#include <deque>
+#include <fstream>
+#include <limits>
+#include <mutex>
+#include <thread>
+#include <unistd.h>
+#include <variant>
+
+namespace anyclaude::engine {
+
+namespace {
+
+constexpr int kLargestDefaultContext = 65536; // tokens; enough for an agent, a bounded pool
+constexpr int kSmallestDefaultContext = 4096;
+constexpr int kContextStep = 256; // libllama rounds the pool up to it
+
+/// Bytes of RAM that can be had without swapping.
+std::uint64_t available_memory() {
+  std::ifstream file("/proc/meminfo");
+  for (std::string name, unit; file >> name;) {
+    std::uint64_t kib = 0;
+    file >> kib;
+    std::getline(file, unit);
+    if (name == "MemAvailable:")
+      return kib * 1024;
+  }
+  return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+         static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) / 2;
+}
+
+/// The pool takes at most 40% of the memory that is free once the weights are loaded.
+int default_context(const ModelFacts& facts) {
+  const std::uint64_t free = available_memory();
+  const std::uint64_t budget = free > facts.file_bytes ? (free - facts.file_bytes) / 5 * 2 : 0;
+  const std::uint64_t fits = facts.kv_bytes_per_token > 0
+                                 ? budget / facts.kv_bytes_per_token
+                                 : std::numeric_limits<std::uint32_t>::max();
+  const int wanted = std::min(facts.train_context_tokens, kLargestDefaultContext);
+  const int context = static_cast<int>(std::min<std::uint64_t>(fits, static_cast<std::uint64_t>(wanted)));
+  return std::max(context, std::min(wanted, kSmallestDefaultContext)) / kContextStep * kContextStep;
+}
+
+} // namespace
+
+struct Engine::State {
+  struct Guard { // between a job's callbacks and the end of its handle
+    std::mutex mutex;
+    bool open = true;
+  };
+  struct Add {
+    JobId id;
+    Job job;
+  };
+  struct Cancel {
+    JobId id;
+  };
+
+  explicit State(EngineOptions options_) : options(std::move(options_)) {}
+
+  void run();
+  bool load();
+  void serve();
+  void set_progress(float progress);
+  bool take_commands();
+
+  EngineOptions options;
+  std::unique_ptr<Model> model;
+  std::unique_ptr<LlamaDecoder> decoder;
+  std::unique_ptr<Scheduler> scheduler;
+
+  mutable std::mutex mutex;
+  mutable std::condition_variable changed;
+  EngineStatus status;
+  SchedulerStats stats;
+  std::deque<std::variant<Add, Cancel>> commands;
+  int waiting = 0; // jobs submitted and not yet given to the scheduler
+  JobId next_id = 1;
+  bool stopping = false;
+  std::thread thread;
+};
+
+void Engine::State::set_progress(float progress) {
+  const std::scoped_lock lock(mutex);
+  status.progress = progress;
+}
+
+bool Engine::State::load() {
+  const auto fail = [this](std::string error) {
+    spdlog::error("{}", error);
+    const std::scoped_lock lock(mutex);
+    status = {EngineState::failed, 0, std::move(error)};
+    changed.notify_all();
+    return false;
+  };
+  auto loaded = Model::load({options.model, options.gpu_layers}, [this](float progress) {
+    set_progress(progress);
+    const std::scoped_lock lock(mutex);
+    return !stopping;
+  });
+  if (!loaded)
+    return fail(loaded.error());
+  model = std::move(*loaded);
+
+  const bool reuse = model->facts().memory == MemoryKind::full_attention;
+  ContextOptions context;
+  context.context_tokens =
+      options.context_tokens > 0 ? options.context_tokens : default_context(model->facts());
+  context.batch_tokens = options.batch_tokens;
+  context.max_outputs = options.max_running;
+  // An idle prefix keeps a sequence. Recurrent memory grows with their number, so models that
+  // cannot share get only what runs.
+  context.sequences = reuse ? std::max(64, options.max_running * 2) : options.max_running;
+  context.threads = options.threads;
+  context.kv_type = options.kv_type;
+  auto created = LlamaDecoder::create(*model, context);
+  if (!created)
+    return fail(created.error());
+  decoder = std::move(*created);
+
+  SchedulerOptions scheduling;
+  scheduling.context_tokens = decoder->context_tokens();
+  scheduling.batch_tokens = options.batch_tokens;
+  scheduling.max_running = options.max_running;
+  scheduling.max_queued = options.max_queued;
+  scheduling.sequences = context.sequences;
+  scheduling.reuse = reuse;
+  scheduler = std::make_unique<Scheduler>(*decoder, scheduling);
+  spdlog::info("model {} ({}), {} tokens of context, {} memory, prefix reuse {}", model->facts().id,
+               model->facts().description, scheduling.context_tokens,
+               to_string(model->facts().memory), reuse ? "on" : "off");
+  if (!reuse)
+    spdlog::warn("prefixes of a model with {} memory are not reused yet: every request is computed "
+                 "from its start",
+                 to_string(model->facts().memory));
+
+  const std::scoped_lock lock(mutex);
+  status = {EngineState::ready, 1, {}};
+  stats = scheduler->stats();
+  changed.notify_all();
+  return true;
+}
+
+/// Moves submitted jobs and cancellations to the scheduler; false when the engine stops.
+bool Engine::State::take_commands() {
+  std::deque<std::variant<Add, Cancel>> taken;
+  {
+    const std::scoped_lock lock(mutex);
+    if (stopping)
+      return false;
+    taken.swap(commands);
+    waiting = 0;
+  }
+  for (auto& command : taken) {
+    if (auto* add = std::get_if<Add>(&command)) {
+      const auto on_event = add->job.on_event;
+      if (!scheduler->add(add->id, std::move(add->job)) && on_event)
+        on_event(JobFailed{"the queue is full"});
+    } else {
+      scheduler->cancel(std::get<Cancel>(command).id);
+    }
+  }
+  return true;
+}
+
+void Engine::State::serve() {
+  while (take_commands()) {
+    const bool worked = scheduler->step();
+    std::unique_lock lock(mutex);
+    stats = scheduler->stats();
+    if (!worked)
+      changed.wait(lock, [this] { return stopping || !commands.empty(); });
+  }
+  scheduler->fail_all("the server is shutting down");
+}
+
+void Engine::State::run() {
+  if (load())
+    serve();
+  scheduler.reset();
+  {
+    const std::scoped_lock lock(mutex); // against interrupt()
+    decoder.reset();
+  }
+}
+
+namespace {
+
+class JobHandle : public Engine::Handle {
+ public:
+  JobHandle(std::function<void()> cancel) : cancel_(std::move(cancel)) {}
+  ~JobHandle() override { cancel_(); }
+
+ private:
+  std::function<void()> cancel_;
+};
+
+} // namespace
+
+Engine::Engine(EngineOptions options) : state_(std::make_shared<State>(std::move(options))) {
+  state_->thread = std::thread([state = state_.get()] { state->run(); });
+}
+
+Engine::~Engine() {
+  {
+    const std::scoped_lock lock(state_->mutex);
+    state_->stopping = true;
+    if (state_->decoder)
+      state_->decoder->interrupt();
+    state_->changed.notify_all();
+  }
+  state_->thread.join();
+}
+
+EngineStatus Engine::status() const {
+  const std::scoped_lock lock(state_->mutex);
+  return state_->status;
+}
+
+EngineStatus Engine::wait_until_loaded() const {
+  std::unique_lock lock(state_->mutex);
+  state_->changed.wait(lock, [this] { return state_->status.state != EngineState::loading; });
+  return state_->status;
+}
+
+const Model& Engine::model() const { return *state_->model; }
+
+int Engine::context_tokens() const {
+  const std::scoped_lock lock(state_->mutex);
+  return static_cast<int>(state_->stats.cells);
+}
+
+bool Engine::reuses_prefixes() const {
+  return state_->model->facts().memory == MemoryKind::full_attention;
+}
+
+SchedulerStats Engine::stats() const {
+  const std::scoped_lock lock(state_->mutex);
+  SchedulerStats stats = state_->stats;
+  stats.queued += state_->waiting;
+  return stats;
+}
+
+std::expected<std::unique_ptr<Engine::Handle>, Engine::Refusal> Engine::submit(Job job) {
+  auto guard = std::make_shared<State::Guard>();
+  const auto guarded = [guard](auto callback) {
+    return [guard, callback = std::move(callback)](auto&& argument) {
+      const std::scoped_lock lock(guard->mutex);
+      if (guard->open)
+        callback(std::forward<decltype(argument)>(argument));
+    };
+  };
+  if (job.on_event)
+    job.on_event = guarded(std::move(job.on_event));
+  if (job.on_logits)
+    job.on_logits = guarded(std::move(job.on_logits));
+
+  const std::scoped_lock lock(state_->mutex);
+  if (state_->status.state != EngineState::ready || state_->stopping)
+    return std::unexpected(Refusal::not_ready);
+  if (state_->stats.queued + state_->waiting >= state_->options.max_queued)
+    return std::unexpected(Refusal::queue_full);
+  const JobId id = state_->next_id++;
+  state_->commands.emplace_back(State::Add{id, std::move(job)});
+  ++state_->waiting;
+  state_->changed.notify_all();
+
+  // Weak: a handle may outlive the engine.
+  return std::make_unique<JobHandle>([guard, id, weak = std::weak_ptr(state_)] {
+    {
+      const std::scoped_lock closing(guard->mutex);
+      guard->open = false;
+    }
+    if (const auto state = weak.lock()) {
+      const std::scoped_lock canceling(state->mutex);
+      state->commands.emplace_back(State::Cancel{id});
+      state->changed.notify_all();
+    }
+  });
+}
+
+} // namespace anyclaude::engine

@@ -1,0 +1,75 @@
+#pragma once
+
+#include "engine/job.h"
+#include "engine/model.h"
+#include "engine/scheduler.h"
+
+#include <expected>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace anyclaude::engine {
+
+struct EngineOptions {
+  std::filesystem::path model;
+  int context_tokens = 0; // 0: what the model was trained for, as far as memory allows
+  int batch_tokens = 512;
+  int max_running = 16;
+  int max_queued = 256;
+  int threads = 0; // 0: one for each physical core
+  int gpu_layers = -1;
+  std::string kv_type = "f16";
+};
+
+enum class EngineState { loading, ready, failed };
+
+struct EngineStatus {
+  EngineState state = EngineState::loading;
+  float progress = 0; // of loading, 0 … 1
+  std::string error;  // when failed
+};
+
+/// One model and the one thread that makes every libllama call for it. All functions are
+/// thread-safe.
+class Engine {
+ public:
+  /// Returns at once; the model is loaded on the engine's thread.
+  explicit Engine(EngineOptions options);
+  ~Engine(); // fails what is running and joins the thread
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  EngineStatus status() const;
+  /// Waits until loading has ended, well or not.
+  EngineStatus wait_until_loaded() const;
+
+  /// Valid once the state is ready, and then constant.
+  const Model& model() const;
+  /// Longest prompt with its answer, in tokens.
+  int context_tokens() const;
+  /// Whether computed prefixes are shared between requests of one tenant.
+  bool reuses_prefixes() const;
+
+  /// A submitted job. Destroying it cancels the job within one batch; after the destructor has
+  /// returned, the job's callbacks are not called any more. The destructor must not run inside one
+  /// of those callbacks.
+  class Handle {
+   public:
+    virtual ~Handle() = default;
+  };
+
+  enum class Refusal { not_ready, queue_full };
+
+  /// The prompt must have at least one token and fit the context.
+  std::expected<std::unique_ptr<Handle>, Refusal> submit(Job job);
+
+  SchedulerStats stats() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+} // namespace anyclaude::engine

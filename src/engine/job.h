@@ -1,0 +1,71 @@
+#pragma once
+
+#include "kv/sequence_memory.h"
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+/// What the engine is asked and what it says: plain data.
+namespace anyclaude::engine {
+
+using kv::SequenceId;
+using kv::Token;
+
+struct SamplingOptions {
+  float temperature = 1.0F; // 0: always the most probable token
+  float top_p = 1.0F;       // 1: off
+  float min_p = 0.0F;       // 0: off
+  int top_k = 0;            // 0: off
+  std::uint32_t seed = 0;   // used when has_seed; otherwise every answer draws its own
+  bool has_seed = false;
+};
+
+/// Prefill goes on. Sent after every batch that computed part of the prompt.
+struct JobProgress {
+  int done = 0;  // tokens of the prompt that are in the cache, reused ones included
+  int total = 0; // tokens of the prompt
+};
+
+/// Prefill ended and the first token is about to be sampled.
+struct JobStarted {
+  int prompt_tokens = 0;
+  int computed = 0; // passed to llama_decode for this prompt; the rest was reused
+};
+
+struct JobText {
+  std::string text; // complete UTF-8, stop sequences held back
+};
+
+enum class EndReason { end_of_turn, max_tokens, stop_sequence, context_full };
+
+struct JobEnded {
+  EndReason reason = EndReason::end_of_turn;
+  std::string stop_sequence;
+  int output_tokens = 0; // sampled, the end-of-turn token included
+};
+
+struct JobFailed {
+  std::string message;
+};
+
+using JobEvent = std::variant<JobProgress, JobStarted, JobText, JobEnded, JobFailed>;
+
+struct Job {
+  std::string tenant; // nothing computed for one tenant is reused for another
+  std::vector<Token> prompt;
+  SamplingOptions sampling;
+  int max_tokens = 0;
+  std::vector<std::string> stop_sequences;
+  /// Control tokens that are part of the answer's text, such as a tool call's markers.
+  std::vector<Token> visible_control;
+  /// Called on the engine thread, in order; must not block.
+  std::function<void(JobEvent)> on_event;
+  /// Sees the logits that each token is sampled from, before sampling. For self-tests; may be empty.
+  std::function<void(std::span<const float>)> on_logits;
+};
+
+} // namespace anyclaude::engine

@@ -1,0 +1,148 @@
+#include "engine/llama_decoder.h"
+
+#include <llama.h>
+
+#include <algorithm>
+#include <fstream>
+#include <random>
+#include <thread>
+
+namespace anyclaude::engine {
+
+namespace {
+
+/// Threads beyond the physical cores slow ggml's matrix kernels down: they wait at barriers.
+int physical_cores() {
+  const int logical = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  int smt = 0;
+  if (std::ifstream("/sys/devices/system/cpu/smt/active") >> smt && smt == 1)
+    return std::max(1, logical / 2);
+  return logical;
+}
+
+class LlamaSampler : public Sampler {
+ public:
+  LlamaSampler(llama_context* context, const SamplingOptions& options) : context_(context) {
+    const auto add = [this](llama_sampler* sampler) {
+      llama_sampler_chain_add(chain_.get(), sampler);
+    };
+    if (options.temperature <= 0) {
+      add(llama_sampler_init_greedy());
+      return;
+    }
+    if (options.top_k > 0)
+      add(llama_sampler_init_top_k(options.top_k));
+    if (options.top_p < 1)
+      add(llama_sampler_init_top_p(options.top_p, 1));
+    if (options.min_p > 0)
+      add(llama_sampler_init_min_p(options.min_p, 1));
+    add(llama_sampler_init_temp(options.temperature));
+    add(llama_sampler_init_dist(options.has_seed ? options.seed : std::random_device()()));
+  }
+
+  Token sample(int index) override { return llama_sampler_sample(chain_.get(), context_, index); }
+
+ private:
+  struct Free {
+    void operator()(llama_sampler* sampler) const { llama_sampler_free(sampler); }
+  };
+  llama_context* context_;
+  std::unique_ptr<llama_sampler, Free> chain_{
+      llama_sampler_chain_init(llama_sampler_chain_default_params())};
+};
+
+} // namespace
+
+struct LlamaDecoder::Batch {
+  explicit Batch(int tokens) : batch(llama_batch_init(tokens, 0, 1)) {}
+  ~Batch() { llama_batch_free(batch); }
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+
+  llama_batch batch;
+};
+
+LlamaDecoder::LlamaDecoder(const Model& model, const ContextOptions& options)
+    : model_(model), batch_(std::make_unique<Batch>(options.batch_tokens)) {}
+
+std::expected<std::unique_ptr<LlamaDecoder>, std::string>
+LlamaDecoder::create(const Model& model, const ContextOptions& options) {
+  std::unique_ptr<LlamaDecoder> decoder(new LlamaDecoder(model, options));
+  llama_context_params params = llama_context_default_params();
+  params.n_ctx = static_cast<std::uint32_t>(options.context_tokens);
+  params.n_batch = static_cast<std::uint32_t>(options.batch_tokens);
+  params.n_ubatch = static_cast<std::uint32_t>(options.batch_tokens);
+  params.n_seq_max = static_cast<std::uint32_t>(options.sequences);
+  params.n_outputs_max = static_cast<std::uint32_t>(options.max_outputs);
+  params.n_threads = options.threads > 0 ? options.threads : physical_cores();
+  params.n_threads_batch = params.n_threads;
+  params.kv_unified = true; // sequences share cells; the other layout aborts on a partial share
+  params.no_perf = true;
+  if (options.kv_type == "q8_0")
+    params.type_k = params.type_v = GGML_TYPE_Q8_0;
+  else if (options.kv_type != "f16")
+    return std::unexpected("unknown KV type '" + options.kv_type + "': use f16 or q8_0");
+  params.abort_callback = [](void* self) {
+    return static_cast<LlamaDecoder*>(self)->interrupted_.load(std::memory_order_relaxed);
+  };
+  params.abort_callback_data = decoder.get();
+
+  decoder->context_ = llama_init_from_model(model.handle(), params);
+  if (!decoder->context_)
+    return std::unexpected("cannot make a context of " + std::to_string(options.context_tokens) +
+                           " tokens: not enough memory; start with a smaller --ctx");
+  decoder->memory_ = llama_get_memory(decoder->context_);
+  return decoder;
+}
+
+LlamaDecoder::~LlamaDecoder() {
+  if (context_)
+    llama_free(context_);
+}
+
+int LlamaDecoder::context_tokens() const { return static_cast<int>(llama_n_ctx_seq(context_)); }
+
+DecodeStatus LlamaDecoder::decode(std::span<const BatchToken> tokens) {
+  llama_batch& batch = batch_->batch;
+  batch.n_tokens = 0;
+  for (const BatchToken& token : tokens) {
+    const auto i = batch.n_tokens++;
+    batch.token[i] = token.token;
+    batch.pos[i] = token.position;
+    batch.n_seq_id[i] = 1;
+    batch.seq_id[i][0] = token.sequence;
+    batch.logits[i] = token.output ? 1 : 0;
+  }
+  switch (llama_decode(context_, batch)) {
+  case 0:
+    return DecodeStatus::ok;
+  case 1:
+    return DecodeStatus::no_space;
+  case 2:
+    return DecodeStatus::aborted;
+  default:
+    return DecodeStatus::failed;
+  }
+}
+
+void LlamaDecoder::truncate(SequenceId sequence, int length) {
+  llama_memory_seq_rm(memory_, sequence, length, -1);
+}
+
+std::span<const float> LlamaDecoder::logits(int index) {
+  return {llama_get_logits_ith(context_, index), static_cast<std::size_t>(model_.vocab_size())};
+}
+
+std::unique_ptr<Sampler> LlamaDecoder::make_sampler(const SamplingOptions& options) {
+  return std::make_unique<LlamaSampler>(context_, options);
+}
+
+void LlamaDecoder::share(SequenceId from, SequenceId to, int begin, int end) {
+  llama_memory_seq_cp(memory_, from, to, begin, end);
+}
+
+void LlamaDecoder::remove(SequenceId sequence, int begin, int end) {
+  llama_memory_seq_rm(memory_, sequence, begin, end);
+}
+
+} // namespace anyclaude::engine

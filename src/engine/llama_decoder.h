@@ -1,0 +1,62 @@
+#pragma once
+
+#include "engine/decoder.h"
+#include "engine/model.h"
+
+#include <atomic>
+#include <expected>
+#include <memory>
+#include <string>
+#include <vector>
+
+struct llama_context;
+struct llama_memory_i;
+
+namespace anyclaude::engine {
+
+struct ContextOptions {
+  int context_tokens = 0; // cells of the pool
+  int batch_tokens = 512;
+  int max_outputs = 16; // tokens of one batch whose logits are wanted
+  int sequences = 64;
+  int threads = 0;              // 0: one for each physical core
+  std::string kv_type = "f16"; // or "q8_0"
+};
+
+/// A libllama context. Everything is used by one thread but interrupt().
+class LlamaDecoder : public Decoder {
+ public:
+  /// `model` must outlive the decoder. The error says what does not fit.
+  static std::expected<std::unique_ptr<LlamaDecoder>, std::string>
+  create(const Model& model, const ContextOptions& options);
+  ~LlamaDecoder() override;
+
+  DecodeStatus decode(std::span<const BatchToken> batch) override;
+  void truncate(SequenceId sequence, int length) override;
+  std::span<const float> logits(int index) override;
+  std::unique_ptr<Sampler> make_sampler(const SamplingOptions& options) override;
+  bool ends_turn(Token token) const override { return model_.ends_turn(token); }
+  bool is_control(Token token) const override { return model_.is_control(token); }
+  std::string piece(Token token) const override { return model_.piece(token); }
+
+  void share(SequenceId from, SequenceId to, int begin, int end) override;
+  void remove(SequenceId sequence, int begin, int end) override;
+
+  /// Makes the running and every later decode return `aborted`. From any thread. Works on the CPU
+  /// only; elsewhere a batch runs to its end.
+  void interrupt() { interrupted_ = true; }
+
+  int context_tokens() const;
+
+ private:
+  struct Batch;
+  LlamaDecoder(const Model& model, const ContextOptions& options);
+
+  const Model& model_;
+  llama_context* context_ = nullptr;
+  llama_memory_i* memory_ = nullptr;
+  std::unique_ptr<Batch> batch_;
+  std::atomic<bool> interrupted_ = false;
+};
+
+} // namespace anyclaude::engine

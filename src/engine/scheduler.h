@@ -1,0 +1,99 @@
+#pragma once
+
+#include "engine/decoder.h"
+#include "engine/job.h"
+#include "kv/prefix_tree.h"
+#include "text/stop_sequences.h"
+#include "text/utf8.h"
+
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace anyclaude::engine {
+
+using JobId = std::uint64_t;
+
+struct SchedulerOptions {
+  int context_tokens = 4096; // cells of the pool, and the longest sequence
+  int batch_tokens = 512;    // most tokens in one decode
+  int max_running = 16;      // requests computed side by side
+  int max_queued = 256;      // further ones are refused
+  int sequences = 64;        // running requests and idle prefixes together
+  /// Whether computed prefixes may be shared. Off for models whose memory is not plain full
+  /// attention, where a fork would be silently wrong.
+  bool reuse = true;
+};
+
+struct SchedulerStats {
+  int running = 0;
+  int queued = 0;
+  std::uint64_t computed_tokens = 0; // passed to decode for prompts, since the start
+  std::uint64_t reused_tokens = 0;
+  std::uint64_t generated_tokens = 0;
+  std::size_t cells_used = 0;
+  std::size_t cells = 0;
+  std::uint64_t evicted_tokens = 0;
+};
+
+/// Decides what goes into each batch: continuous batching with chunked prefill. Every batch takes
+/// one token of each running answer first and fills up with parts of prompts, shared fairly, so
+/// that answers keep streaming while a long prompt is computed. A request whose prefix another one
+/// is computing just now waits for it instead of computing it again.
+/// Used by one thread.
+class Scheduler {
+ public:
+  Scheduler(Decoder& decoder, SchedulerOptions options);
+
+  /// False when the queue is full. The prompt must fit the context.
+  bool add(JobId id, Job job);
+
+  /// Stops a job within the current step; no event follows. What it had computed stays.
+  void cancel(JobId id);
+
+  /// Computes one batch. False when there was nothing to do.
+  bool step();
+
+  /// Ends every job with JobFailed.
+  void fail_all(const std::string& message);
+
+  SchedulerStats stats() const;
+
+ private:
+  struct Running;
+  using RunningList = std::list<std::unique_ptr<Running>>;
+
+  void admit();
+  bool must_wait_for_prefix(const Running& candidate) const;
+  bool try_start(Running& job);
+  bool make_room(std::size_t tokens);
+  std::vector<BatchToken> compose();
+  void compute(std::span<const BatchToken> batch);
+  void after_batch(Running& job, std::span<const BatchToken> batch);
+  void sample(Running& job, int index);
+  void emit_text(Running& job, std::string_view bytes);
+  void end(Running& job, EndReason reason, std::string stop_sequence = {});
+  void fail(Running& job, const std::string& message);
+  void leave(Running& job);
+  void suspend(Running& job);
+  void sweep();
+
+  Decoder& decoder_;
+  SchedulerOptions options_;
+  kv::PrefixTree tree_;
+  RunningList running_;                         // in order of admission
+  std::deque<std::unique_ptr<Running>> queue_; // in order of arrival; suspended ones in front
+  std::uint64_t computed_tokens_ = 0;
+  std::uint64_t reused_tokens_ = 0;
+  std::uint64_t generated_tokens_ = 0;
+
+ public:
+  ~Scheduler();
+};
+
+} // namespace anyclaude::engine

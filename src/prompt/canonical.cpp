@@ -1,0 +1,249 @@
+#include "prompt/canonical.h"
+
+#include <algorithm>
+#include <map>
+
+namespace anyclaude::prompt {
+
+namespace {
+
+using anthropic::ContentBlock;
+using anthropic::Message;
+using anthropic::Request;
+using anthropic::Role;
+using anthropic::Tool;
+
+template <class... Ts> struct Overloaded : Ts... {
+  using Ts::operator()...;
+};
+
+constexpr std::string_view kBillingLine = "x-anthropic-billing-header:";
+
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
+/// Puts texts together as paragraphs.
+void add_paragraph(std::string& text, std::string_view more) {
+  if (!text.empty())
+    text += "\n\n";
+  text += more;
+}
+
+Json protect_strings(const Json& value, const ControlText& control) {
+  if (value.is_string())
+    return control.protect(value.get_ref<const std::string&>());
+  Json result = value;
+  if (value.is_structured()) {
+    result.clear();
+    for (const auto& [key, item] : value.items()) {
+      if (value.is_array())
+        result.push_back(protect_strings(item, control));
+      else
+        result[control.protect(key)] = protect_strings(item, control);
+    }
+  }
+  return result;
+}
+
+class Canonicalizer {
+ public:
+  Canonicalizer(const Request& request, const ControlText& control)
+      : request_(request), control_(control) {
+    out_.warnings = request.warnings;
+    out_.input.messages = Json::array();
+    out_.input.tools = Json::array();
+  }
+
+  Canonical run() {
+    using Thinking = anthropic::Thinking::Kind;
+    out_.input.enable_thinking = request_.thinking.kind == Thinking::enabled ||
+                                 request_.thinking.kind == Thinking::adaptive;
+    add_tools();
+    add_system();
+    for (std::size_t i = 0; i < request_.messages.size(); ++i) {
+      const Message& message = request_.messages[i];
+      if (message.role != Role::assistant)
+        add_user_side(message);
+      else if (i + 1 < request_.messages.size() || !take_answer_prefix(message))
+        add_assistant(message);
+    }
+    return std::move(out_);
+  }
+
+ private:
+  Json tool_json(const Tool& tool) const {
+    return {{"type", "function"},
+            {"function",
+             {{"name", control_.protect(tool.name)},
+              {"description", control_.protect(tool.description)},
+              {"parameters", protect_strings(tool.input_schema, control_)}}}};
+  }
+
+  void add_tools() {
+    for (const Tool& tool : request_.tools) {
+      if (!tool.server_type.empty())
+        out_.warnings.push_back("the server tool " + tool.name + " is not available here");
+      else if (tool.defer_loading)
+        deferred_[tool.name] = &tool;
+      else
+        out_.input.tools.push_back(tool_json(tool));
+    }
+  }
+
+  void add_system() {
+    std::string text;
+    for (const std::string& part : request_.system)
+      if (!is_blank(part) && !part.starts_with(kBillingLine))
+        add_paragraph(text, part);
+    if (!text.empty())
+      out_.input.messages.push_back({{"role", "system"}, {"content", control_.protect(text)}});
+  }
+
+  /// Adds text to the user's turn at the end, beginning one where there is none.
+  void add_user_text(std::string_view text) {
+    if (is_blank(text))
+      return;
+    Json& messages = out_.input.messages;
+    if (messages.empty() || messages.back()["role"] != "user")
+      messages.push_back({{"role", "user"}, {"content", ""}});
+    add_paragraph(messages.back()["content"].get_ref<std::string&>(), control_.protect(text));
+  }
+
+  std::string image_placeholder(const anthropic::ImageBlock& image) {
+    out_.warnings.push_back("an image is shown to the model as a placeholder: it cannot see");
+    return "[image" + (image.media_type.empty() ? "" : " (" + image.media_type + ")") +
+           ": not shown, this model cannot see images]";
+  }
+
+  std::string placeholder(const anthropic::UnsupportedBlock& block) {
+    out_.warnings.push_back("content of type " + block.type + " is shown as a placeholder");
+    return block.description;
+  }
+
+  std::string reference(const anthropic::ToolReferenceBlock& block) {
+    const auto tool = deferred_.find(block.tool_name);
+    if (tool == deferred_.end())
+      return "Tool available: " + block.tool_name;
+    return "Tool available from now on:\n" + tool_json(*tool->second).dump();
+  }
+
+  std::string result_text(const anthropic::ToolResultBlock& result) {
+    std::string text;
+    for (const auto& block : result.content)
+      add_paragraph(text, std::visit(Overloaded{
+                                         [](const anthropic::TextBlock& b) { return b.text; },
+                                         [&](const anthropic::ImageBlock& b) {
+                                           return image_placeholder(b);
+                                         },
+                                         [&](const anthropic::ToolReferenceBlock& b) {
+                                           return reference(b);
+                                         },
+                                         [&](const anthropic::UnsupportedBlock& b) {
+                                           return placeholder(b);
+                                         },
+                                     },
+                                     block));
+    if (is_blank(text))
+      text = "(no output)";
+    if (result.is_error && !text.starts_with("Error"))
+      text = "Error: " + text;
+    return text;
+  }
+
+  /// Results of parallel calls may come back in any order; the calls' order is the stable one.
+  void add_results(std::vector<const anthropic::ToolResultBlock*> results) {
+    const auto place = [this](const anthropic::ToolResultBlock* result) {
+      return std::ranges::find(last_calls_, result->tool_use_id, &anthropic::ToolUseBlock::id) -
+             last_calls_.begin();
+    };
+    std::ranges::stable_sort(results, {}, place);
+    for (const auto* result : results) {
+      const auto call = std::ranges::find(last_calls_, result->tool_use_id, &anthropic::ToolUseBlock::id);
+      Json message = {{"role", "tool"}, {"tool_call_id", result->tool_use_id}};
+      if (call != last_calls_.end())
+        message["name"] = control_.protect(call->name);
+      message["content"] = control_.protect(result_text(*result));
+      out_.input.messages.push_back(std::move(message));
+    }
+  }
+
+  /// A message of the user, or an inline one of the system.
+  void add_user_side(const Message& message) {
+    std::vector<const anthropic::ToolResultBlock*> results;
+    std::string text;
+    for (const ContentBlock& block : message.content)
+      std::visit(Overloaded{
+                     [&](const anthropic::TextBlock& b) {
+                       if (!is_blank(b.text))
+                         add_paragraph(text, b.text);
+                     },
+                     [&](const anthropic::ImageBlock& b) { add_paragraph(text, image_placeholder(b)); },
+                     [&](const anthropic::ToolResultBlock& b) { results.push_back(&b); },
+                     [&](const anthropic::ToolReferenceBlock& b) { add_paragraph(text, reference(b)); },
+                     [&](const anthropic::UnsupportedBlock& b) { add_paragraph(text, placeholder(b)); },
+                     [](const auto&) {}, // the assistant's own blocks mean nothing here
+                 },
+                 block);
+    add_results(std::move(results));
+    if (message.role == Role::system && !is_blank(text))
+      text = "<system-reminder>\n" + text + "\n</system-reminder>";
+    add_user_text(text);
+  }
+
+  void add_assistant(const Message& message) {
+    std::string text;
+    std::string thinking;
+    Json calls = Json::array();
+    last_calls_.clear();
+    for (const ContentBlock& block : message.content)
+      std::visit(Overloaded{
+                     [&](const anthropic::TextBlock& b) { text += b.text; },
+                     [&](const anthropic::ThinkingBlock& b) { thinking += b.thinking; },
+                     [&](const anthropic::ToolUseBlock& b) {
+                       last_calls_.push_back(b);
+                       calls.push_back({{"id", b.id},
+                                        {"type", "function"},
+                                        {"function",
+                                         {{"name", control_.protect(b.name)},
+                                          {"arguments", protect_strings(b.input, control_)}}}});
+                     },
+                     [&](const anthropic::UnsupportedBlock& b) { text += placeholder(b); },
+                     [](const auto&) {},
+                 },
+                 block);
+    Json turn = {{"role", "assistant"}, {"content", control_.protect(text)}};
+    if (!is_blank(thinking))
+      turn["reasoning_content"] = control_.protect(thinking);
+    if (!calls.empty())
+      turn["tool_calls"] = std::move(calls);
+    out_.input.messages.push_back(std::move(turn));
+  }
+
+  /// A last message of the assistant that is only text is the beginning of the answer.
+  bool take_answer_prefix(const Message& message) {
+    std::string text;
+    for (const ContentBlock& block : message.content) {
+      const auto* part = std::get_if<anthropic::TextBlock>(&block);
+      if (!part)
+        return false;
+      text += part->text;
+    }
+    out_.answer_prefix = control_.protect(text);
+    return true;
+  }
+
+  const Request& request_;
+  const ControlText& control_;
+  Canonical out_;
+  std::map<std::string, const Tool*> deferred_;
+  std::vector<anthropic::ToolUseBlock> last_calls_; // of the assistant's last turn
+};
+
+} // namespace
+
+Canonical canonicalize(const Request& request, const ControlText& control) {
+  return Canonicalizer(request, control).run();
+}
+
+} // namespace anyclaude::prompt

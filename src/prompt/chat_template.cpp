@@ -1,0 +1,77 @@
+// The only file that includes minja: its headers cost seconds of compile time.
+#include "prompt/chat_template.h"
+
+#include <minja/chat-template.hpp>
+
+#include <exception>
+#include <mutex>
+
+namespace anyclaude::prompt {
+
+namespace {
+
+/// For models whose file brings no template; most of them were trained on this form.
+constexpr const char* kChatMl = "{% for message in messages %}<|im_start|>{{ message.role }}\n"
+                                "{{ message.content }}<|im_end|>\n{% endfor %}"
+                                "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+
+} // namespace
+
+struct ChatTemplate::Compiled {
+  Compiled(const std::string& source, const std::string& bos, const std::string& eos)
+      : chat_template(source, bos, eos) {}
+
+  minja::chat_template chat_template;
+  std::mutex mutex; // minja does not say that rendering is thread-safe
+};
+
+ChatTemplate::ChatTemplate(std::unique_ptr<Compiled> compiled) : compiled_(std::move(compiled)) {}
+ChatTemplate::ChatTemplate(ChatTemplate&&) noexcept = default;
+ChatTemplate& ChatTemplate::operator=(ChatTemplate&&) noexcept = default;
+ChatTemplate::~ChatTemplate() = default;
+
+std::expected<ChatTemplate, std::string> ChatTemplate::parse(const std::string& source,
+                                                             const std::string& bos,
+                                                             const std::string& eos) {
+  try {
+    ChatTemplate result(std::make_unique<Compiled>(source.empty() ? kChatMl : source, bos, eos));
+    result.probe();
+    return result;
+  } catch (const std::exception& error) {
+    return std::unexpected(std::string("the model's chat template cannot be used: ") + error.what());
+  }
+}
+
+void ChatTemplate::probe() {
+  const auto caps = compiled_->chat_template.original_caps();
+  abilities_.tools = caps.supports_tools;
+  abilities_.tool_calls = caps.supports_tool_calls;
+  abilities_.tool_responses = caps.supports_tool_responses;
+  abilities_.parallel_tool_calls = caps.supports_parallel_tool_calls;
+  abilities_.system_role = caps.supports_system_role;
+
+  TemplateInput input;
+  input.messages = Json::array({{{"role", "user"}, {"content", "hello"}}});
+  input.tools = Json::array();
+  const auto off = render(input);
+  input.enable_thinking = true;
+  abilities_.thinking = off && off != render(input);
+}
+
+std::expected<std::string, std::string> ChatTemplate::render(const TemplateInput& input) const {
+  try {
+    minja::chat_template_inputs inputs;
+    inputs.messages = input.messages;
+    if (!input.tools.empty())
+      inputs.tools = input.tools;
+    inputs.add_generation_prompt = input.add_generation_prompt;
+    inputs.extra_context = {{"enable_thinking", input.enable_thinking}};
+    const std::scoped_lock lock(compiled_->mutex);
+    return compiled_->chat_template.apply(inputs);
+  } catch (const std::exception& error) {
+    return std::unexpected(std::string("the model's chat template refused the conversation: ") +
+                           error.what());
+  }
+}
+
+} // namespace anyclaude::prompt

@@ -1,0 +1,58 @@
+#pragma once
+
+#include "anthropic/json.h"
+
+#include <nlohmann/json.hpp>
+
+#include <expected>
+#include <memory>
+#include <string>
+
+namespace anyclaude::prompt {
+
+/// What a template renders, in the shape that chat templates expect (OpenAI's messages).
+struct TemplateInput {
+  Json messages; // array of {role, content, …}
+  Json tools;    // array of {type: "function", function: {…}}; empty: none
+  bool add_generation_prompt = true;
+  bool enable_thinking = false;
+};
+
+/// What a template can do, found by rendering probes through it.
+struct TemplateAbilities {
+  bool tools = false; // otherwise tools are described in the system text
+  bool tool_calls = false;
+  bool tool_responses = false;
+  bool parallel_tool_calls = false;
+  bool system_role = false; // otherwise the system text goes into the first user turn
+  bool thinking = false;    // obeys enable_thinking
+};
+
+/// A model's own Jinja chat template, compiled once. Thread-safe.
+class ChatTemplate {
+ public:
+  /// `bos` and `eos` are the texts of those tokens, empty for none. An empty source stands for
+  /// ChatML. The error says where the template is wrong.
+  static std::expected<ChatTemplate, std::string> parse(const std::string& source,
+                                                        const std::string& bos,
+                                                        const std::string& eos);
+  ChatTemplate(ChatTemplate&&) noexcept;
+  ChatTemplate& operator=(ChatTemplate&&) noexcept;
+  ~ChatTemplate();
+
+  /// The prompt's text. What the template cannot do is made up for in plain text. The error is the
+  /// template's own, such as a role that it refuses.
+  std::expected<std::string, std::string> render(const TemplateInput& input) const;
+
+  const TemplateAbilities& abilities() const { return abilities_; }
+
+ private:
+  struct Compiled;
+  explicit ChatTemplate(std::unique_ptr<Compiled> compiled);
+  void probe();
+
+  std::unique_ptr<Compiled> compiled_;
+  TemplateAbilities abilities_;
+};
+
+} // namespace anyclaude::prompt

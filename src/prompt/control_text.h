@@ -1,0 +1,32 @@
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace anyclaude::prompt {
+
+/// Keeps text that only looks like a control token from becoming one. A file that a tool reads may
+/// hold "<|im_end|>"; tokenized as such it would end the turn and let the file speak as the user.
+/// Before the template is rendered, a mark is put inside every such text of the client; the
+/// rendered prompt is then cut at the marks and each part is tokenized by itself, so that the
+/// template's own control tokens are recognised and the client's never are.
+/// Immutable, thread-safe.
+class ControlText {
+ public:
+  /// The texts of the model's control tokens.
+  explicit ControlText(std::vector<std::string> texts);
+
+  /// `text` with a mark inside every control text. Marks already in it are taken out: they are
+  /// Unicode noncharacters, never text.
+  std::string protect(std::string_view text) const;
+
+  /// The parts between marks.
+  static std::vector<std::string_view> split(std::string_view rendered);
+
+ private:
+  std::array<std::vector<std::string>, 256> by_first_byte_;
+};
+
+} // namespace anyclaude::prompt
