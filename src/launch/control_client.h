@@ -1,0 +1,52 @@
+#pragma once
+
+#include "launch/control_protocol.h"
+#include "launch/line_channel.h"
+
+#include <chrono>
+#include <expected>
+#include <filesystem>
+#include <functional>
+
+namespace anyclaude::launch {
+
+enum class ControlFailure { closed, timed_out };
+
+/// A launcher's connection to the daemon; its destruction detaches. Not thread-safe.
+class ControlClient {
+ public:
+  /// Connects and says hello. The error is an errno (ECONNREFUSED, ENOENT: nobody listens; EPERM:
+  /// somebody else does).
+  static std::expected<ControlClient, int> connect(const std::filesystem::path& socket,
+                                                   const Hello& hello);
+
+  /// To poll for reading.
+  int descriptor() const { return channel_.descriptor(); }
+
+  /// The last status received.
+  const DaemonStatus& status() const { return status_; }
+
+  /// Takes in what has arrived, without blocking. False when the daemon has gone.
+  bool receive();
+
+  /// Blocks until another status than the last arrives. A negative time-out is none.
+  std::expected<DaemonStatus, ControlFailure> next_status(std::chrono::milliseconds timeout);
+
+  /// Blocks until the daemon has answered.
+  std::expected<SessionNumbers, ControlFailure> ask_session(std::chrono::milliseconds timeout);
+
+  /// Blocks until the daemon has closed the connection; false when it has not in time.
+  bool wait_closed(std::chrono::milliseconds timeout);
+
+ private:
+  explicit ControlClient(LineChannel channel) : channel_(std::move(channel)) {}
+  std::expected<void, ControlFailure> wait(std::chrono::milliseconds timeout,
+                                           const std::function<bool()>& arrived);
+
+  LineChannel channel_;
+  DaemonStatus status_;
+  int statuses_ = 0; // received so far
+  std::optional<SessionNumbers> session_;
+};
+
+} // namespace anyclaude::launch

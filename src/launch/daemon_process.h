@@ -1,0 +1,34 @@
+#pragma once
+
+#include "launch/daemon.h"
+
+#include <sys/types.h>
+
+#include <expected>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace anyclaude::launch {
+
+struct StartedProcess {
+  pid_t pid = -1;
+  std::int64_t log_from = 0; // bytes
+};
+
+/// Forks the daemon: a session of its own, output appended to the log (kept under 4 MiB, one older
+/// file beside it). Closes the caller's copy of the listener, not the daemon's.
+std::expected<StartedProcess, std::string>
+start_daemon_process(const Paths& paths, DaemonStart start, const DaemonMain& main);
+
+/// The last lines of a log from `from` on, at most 12; empty when there are none.
+std::string end_of_log(const std::filesystem::path& log, std::int64_t from);
+
+/// Appends one line for the person who looks why something happened.
+void add_to_log(const std::filesystem::path& log, const std::string& line);
+
+/// How a child ended, as part of a sentence: "exit status 3", "signal 9 (Killed)"; nothing while it
+/// still runs or when it is no child of ours.
+std::optional<std::string> how_it_ended(pid_t child);
+
+} // namespace anyclaude::launch
