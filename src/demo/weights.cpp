@@ -1,0 +1,171 @@
+#include "demo/weights.h"
+
+#include "demo/random.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdlib>
+#include <format>
+
+namespace anyclaude::demo {
+
+namespace {
+
+/// The logit of a script's next token.
+constexpr float kCertainLogit = 128.0F;
+/// Codes may agree in this share of their length more than chance; the rest is the gap in the
+/// logits.
+constexpr double kMostCorrelation = 0.5;
+/// How much ordinary tokens' embeddings differ, so that their keys and values differ as well.
+constexpr float kVariety = 0.25F;
+/// Sharpens random attention: with plain unit norms a long prompt's values average out to nothing,
+/// and a wrong prefix would hardly show in the logits.
+constexpr float kRandomNorm = 1.6F;
+
+} // namespace
+
+std::expected<Weights, std::string> Weights::make(const Shape& shape, const Vocabulary& vocabulary,
+                                                  bool random, std::uint64_t seed) {
+  Weights weights(shape, vocabulary, random, seed);
+  weights.plan_tensors();
+  if (!random && !weights.make_codes()) {
+    return std::unexpected(std::format("the scripts have too many pieces ({}) for a model with {} "
+                                       "dimensions; shorten them or choose a larger size",
+                                       vocabulary.states - 1, shape.embedding));
+  }
+  return weights;
+}
+
+void Weights::plan_tensors() {
+  const auto embedding = static_cast<std::int64_t>(shape_.embedding);
+  const auto query = static_cast<std::int64_t>(shape_.heads) * shape_.head_dim;
+  const auto key = static_cast<std::int64_t>(shape_.kv_heads) * shape_.head_dim;
+  const auto hidden = static_cast<std::int64_t>(shape_.feed_forward);
+  const auto vocabulary = static_cast<std::int64_t>(vocabulary_->size());
+  const auto vector = [&](std::string name, std::int64_t size, float value) {
+    tensors_.push_back({std::move(name), GGML_TYPE_F32, size, 0, Fill::constant, value});
+  };
+  const auto matrix = [&](std::string name, std::int64_t columns, std::int64_t rows, Fill fill) {
+    const float deviation = 1.0F / std::sqrt(static_cast<float>(columns));
+    tensors_.push_back({std::move(name), shape_.weight_type, columns, rows, fill, deviation});
+  };
+  // A constant matrix would be 1/sqrt(columns) everywhere; the way back into the stream is all
+  // zero.
+  const auto back = [&](std::string name, std::int64_t columns) {
+    matrix(std::move(name), columns, embedding, random_ ? Fill::normal : Fill::constant);
+    if (!random_)
+      tensors_.back().value = 0.0F;
+  };
+
+  matrix("token_embd.weight", embedding, vocabulary, Fill::embedding);
+  vector("output_norm.weight", embedding, 1.0F);
+  matrix("output.weight", embedding, vocabulary, Fill::output);
+  for (std::uint32_t layer = 0; layer < shape_.layers; ++layer) {
+    const std::string block = std::format("blk.{}.", layer);
+    vector(block + "attn_norm.weight", embedding, 1.0F);
+    vector(block + "ffn_norm.weight", embedding, 1.0F);
+    vector(block + "attn_q_norm.weight", shape_.head_dim, kRandomNorm);
+    vector(block + "attn_k_norm.weight", shape_.head_dim, kRandomNorm);
+    matrix(block + "attn_q.weight", embedding, query, Fill::normal);
+    matrix(block + "attn_k.weight", embedding, key, Fill::normal);
+    matrix(block + "attn_v.weight", embedding, key, Fill::normal);
+    back(block + "attn_output.weight", query);
+    matrix(block + "ffn_gate.weight", embedding, hidden, Fill::normal);
+    matrix(block + "ffn_up.weight", embedding, hidden, Fill::normal);
+    back(block + "ffn_down.weight", hidden);
+  }
+}
+
+bool Weights::make_codes() {
+  constexpr int kAttempts = 100;
+  Random random(seed_, "codes");
+  while (codes_.size() < vocabulary_->states) {
+    Code code(shape_.embedding / 64);
+    int attempt = 0;
+    do {
+      if (attempt++ == kAttempts)
+        return false;
+      std::ranges::generate(code, [&] { return random.next(); });
+    } while (!is_far_from_others(code));
+    codes_.push_back(std::move(code));
+  }
+  return true;
+}
+
+bool Weights::is_far_from_others(const Code& code) const {
+  const auto most = static_cast<int>(kMostCorrelation * shape_.embedding);
+  return std::ranges::none_of(codes_, [&](const Code& other) {
+    int different = 0;
+    for (std::size_t i = 0; i < code.size(); ++i)
+      different += std::popcount(code[i] ^ other[i]);
+    return static_cast<int>(shape_.embedding) - 2 * different > most;
+  });
+}
+
+void Weights::rows(const TensorPlan& tensor, std::int64_t first, std::span<float> values) const {
+  const auto columns = static_cast<std::size_t>(tensor.columns);
+  for (std::size_t i = 0; i < values.size() / columns; ++i) {
+    const std::span<float> row = values.subspan(i * columns, columns);
+    const std::int64_t index = first + static_cast<std::int64_t>(i);
+    switch (tensor.fill) {
+    case Fill::constant:
+      std::ranges::fill(row, tensor.value);
+      break;
+    case Fill::normal:
+      normal_row(tensor, index, row);
+      break;
+    case Fill::embedding:
+      embedding_row(static_cast<std::size_t>(index), row);
+      break;
+    case Fill::output:
+      output_row(static_cast<std::size_t>(index), row);
+      break;
+    }
+  }
+}
+
+void Weights::normal_row(const TensorPlan& tensor, std::int64_t index, std::span<float> row) const {
+  Random random(seed_ + static_cast<std::uint64_t>(index), tensor.name);
+  for (float& value : row)
+    value = random.normal() * tensor.value;
+}
+
+void Weights::embedding_row(std::size_t token, std::span<float> row) const {
+  Random random(seed_ + token, "token_embd");
+  if (random_) {
+    for (float& value : row)
+      value = random.normal();
+    return;
+  }
+  const std::uint32_t state = vocabulary_->successor[token];
+  const Code& code = codes_[state];
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    row[i] = ((code[i / 64] >> (i % 64)) & 1U) != 0 ? 1.0F : -1.0F;
+    if (state == 0)
+      row[i] += kVariety * random.normal();
+  }
+}
+
+void Weights::output_row(std::size_t token, std::span<float> row) const {
+  std::ranges::fill(row, 0.0F);
+  if (random_) {
+    // Tokens without a text would only be sampled to no effect: their logits stay 0.
+    if (vocabulary_->types[token] == TokenType::unused)
+      return;
+    Random random(seed_ + token, "output");
+    const float deviation = 1.0F / std::sqrt(static_cast<float>(row.size()));
+    for (float& value : row)
+      value = random.normal() * deviation;
+    return;
+  }
+  const auto& state = vocabulary_->own_state[token];
+  if (!state)
+    return;
+  const float scale = kCertainLogit / static_cast<float>(row.size());
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    row[i] = ((codes_[*state][i / 64] >> (i % 64)) & 1U) != 0 ? scale : -scale;
+  }
+}
+
+} // namespace anyclaude::demo
