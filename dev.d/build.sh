@@ -23,8 +23,8 @@ build_identity() {
   if [ "$environment" = root ]; then root_identity; fi
 }
 
-# Only the release build is run on the host, outside the root; sanitizers and gdb want the root's
-# own loader.
+# Programs that may run on the host, outside the root, know the root's loader by its path there. gdb
+# wants to find everything where the root's own programs have it.
 configure() {
   local preset=$1 folder identity options=()
   folder=$(build_folder "$preset")
@@ -34,7 +34,7 @@ configure() {
   fi
   [ ! -e "$folder/.made-for" ] || note "the build folder was made for another place or root: starting anew"
   rm -rf "$folder"
-  if [ "$preset" = release ] && [ "$environment" = root ]; then
+  if [ "$environment" = root ] && [ "$preset" != debug ]; then
     options+=("-DANYCLAUDE_PRIVATE_ROOT=$root")
   fi
   inside cmake --preset "$preset" ${options[@]+"${options[@]}"} >&2

@@ -30,7 +30,14 @@ report_unfinished_step() {
     say "dev: stopped (status $status) in: $current_step"
   fi
 }
-trap report_unfinished_step EXIT
+
+# Without a trap of its own, bash goes on after Ctrl-C when the program that it waited for handled the
+# signal itself and ended with an ordinary error.
+watch_for_the_end() {
+  trap report_unfinished_step EXIT
+  trap "current_step=; $*"' exit 130' INT
+}
+watch_for_the_end 'say "dev: interrupted; the same command goes on from here";'
 
 # locked COMMAND...: one ./dev at a time sets up or builds in a checkout. The lock goes with the
 # process, so that an interrupted run leaves none, and the command's children do not inherit it.
@@ -42,7 +49,7 @@ locked() {
     return
   fi
   (
-    trap report_unfinished_step EXIT # a subshell does not inherit it
+    watch_for_the_end # a subshell does not inherit traps
     flock --nonblock 9 || {
       note "waiting for another ./dev in this checkout"
       flock 9
