@@ -3,8 +3,10 @@
 our_sources() { find src tests bench -name '*.cpp' -o -name '*.h' | LC_ALL=C sort; }
 
 check_format() {
-  inside clang-format --dry-run -Werror "$@" >&2
+  inside clang-format --dry-run -Werror "$@" >&2 || die "./dev lint --fix formats these files"
 }
+
+fix_format() { inside clang-format -i "$@"; }
 
 # One clang-tidy per file, several at a time; xargs fails when one of them does.
 check_tidy() {
@@ -13,8 +15,12 @@ check_tidy() {
 }
 
 command_lint() {
-  local files=() translation_units=() file
+  local files=() translation_units=() file fix=
   prepare_environment
+  if [ "${1:-}" = --fix ]; then
+    fix=yes
+    shift
+  fi
   if [ $# -gt 0 ]; then
     files=("$@")
   else
@@ -23,6 +29,10 @@ command_lint() {
   for file in "${files[@]}"; do
     case $file in *.cpp) translation_units+=("$file") ;; esac
   done
+  if [ -n "$fix" ]; then
+    step "Formatting ${#files[@]} files" fix_format "${files[@]}"
+    return
+  fi
   step "Configuring, for compile_commands.json" locked configure release
   step "clang-format: ${#files[@]} files" check_format "${files[@]}"
   [ ${#translation_units[@]} -eq 0 ] ||
