@@ -17,11 +17,16 @@ container_engine() {
 # The image's tag holds the fingerprint of what it is made from.
 container_tag() { echo "$container_image:$(cat Containerfile packages.txt | fingerprint)"; }
 
+container_is_ready() {
+  local engine
+  engine=$(container_engine) && $engine image inspect "$(container_tag)" >/dev/null 2>&1
+}
+
 prepare_container() {
   local engine tag
   engine=$(container_engine) || die "neither podman nor docker answers on this machine"
   tag=$(container_tag)
-  $engine image inspect "$tag" >/dev/null 2>&1 && return
+  container_is_ready && return
   step "Making the container image $tag with $engine" build_image "$engine" "$tag"
 }
 

@@ -18,11 +18,15 @@ wanted_root() { printf 'packages %s\n' "$(listed_packages | fingerprint)"; }
 # Tells one root from the next one made in its place; a build belongs to one of them.
 root_identity() { tail -n 1 "$root_stamp"; }
 
+root_is_ready() { [ -e "$root_stamp" ] && [ "$(head -n 1 "$root_stamp")" = "$(wanted_root)" ]; }
+
+# Another ./dev may have made it while this one waited for the lock.
 prepare_root() {
   local wanted
   wanted=$(wanted_root)
-  if [ -e "$root_stamp" ]; then
-    [ "$(head -n 1 "$root_stamp")" = "$wanted" ] && return
+  if root_is_ready; then
+    return
+  elif [ -e "$root_stamp" ]; then
     step "packages.txt changed: installing what is new in .rootfs/" update_root "$wanted"
   else
     step "Making a Debian sid root in .rootfs/ (about 2 GB; a minute or two with a near mirror)" make_root "$wanted"

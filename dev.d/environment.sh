@@ -91,8 +91,8 @@ choose_environment() {
 prepare_environment() {
   choose_environment
   case $environment in
-    root) locked prepare_root ;;
-    container) locked prepare_container ;;
+    root) root_is_ready || locked prepare_root ;;
+    container) container_is_ready || locked prepare_container ;;
   esac
 }
 
