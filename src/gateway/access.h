@@ -1,0 +1,48 @@
+#pragma once
+
+#include "anthropic/error.h"
+#include "backend/backend.h"
+#include "gateway/http_server.h"
+
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace anyclaude::gateway {
+
+/// A secret that opens the gateway, and who holds it.
+struct Token {
+  std::string secret;
+  std::string tenant; // empty: named after a hash of the secret
+};
+
+struct AccessOptions {
+  std::vector<Token> tokens{}; // none: every request that needs one is refused
+  std::string bound_host = "127.0.0.1";
+  std::vector<std::string> allowed_hosts{};   // names beside localhost, without a port
+  std::vector<std::string> allowed_origins{}; // such as "https://app.example"; none by default
+  std::string token_hint{};                   // a sentence for who has no token: where it is
+};
+
+/// Decides who may ask, from the head of a request alone. Immutable, so thread-safe.
+class Access {
+ public:
+  explicit Access(AccessOptions options);
+
+  /// A page in a browser can send requests to this machine, under a name that it made resolve to
+  /// 127.0.0.1; the browser tells on it in the Host and Origin headers. Refuses foreign ones (403).
+  std::expected<void, anthropic::Error> check_source(const HttpRequest& request) const;
+
+  /// Who holds the token in `authorization: Bearer` or `x-api-key` (401 when nobody does). The time
+  /// it takes says nothing about the tokens.
+  std::expected<backend::Caller, anthropic::Error> identify(const HttpRequest& request) const;
+
+ private:
+  bool host_allowed(std::string_view host) const;
+  const Token* find(std::string_view secret) const;
+
+  AccessOptions options_;
+};
+
+} // namespace anyclaude::gateway

@@ -1,0 +1,264 @@
+#include "gateway/gateway.h"
+
+#include "anthropic/messages.h"
+#include "gateway/answers.h"
+#include "gateway/message_answer.h"
+#include "gateway/route.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <format>
+#include <utility>
+
+namespace anyclaude::gateway {
+namespace {
+
+using anthropic::Error;
+using anthropic::ErrorKind;
+using Clock = std::chrono::steady_clock;
+
+AccessOptions access_options(const GatewayOptions& options) {
+  return {.tokens = options.tokens,
+          .bound_host = options.http.host,
+          .allowed_hosts = options.allowed_hosts,
+          .allowed_origins = options.allowed_origins,
+          .token_hint = options.token_hint};
+}
+
+std::int64_t unix_milliseconds() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+/// For the log: a stranger chose it, and a long one would fill it.
+std::string log_path(const HttpRequest& request) {
+  return request.path.substr(0, 200);
+}
+
+void log_end(const std::string& what, const telemetry::RequestRecord& record) {
+  spdlog::info("{} {} {} prompt={} reused={} computed={} output={} ttft_ms={} total_ms={:.1f}",
+               what, record.status, record.id, record.prompt_tokens, record.reused_tokens,
+               record.computed_tokens, record.output_tokens,
+               record.ttft_ms ? std::format("{:.1f}", *record.ttft_ms) : "-", record.total_ms);
+}
+
+} // namespace
+
+struct Gateway::Asked {
+  const HttpRequest& request;
+  const Route route;
+  const std::shared_ptr<Responder>& responder;
+  const backend::Caller caller;
+  const std::string request_id;
+  const std::chrono::seconds retry_after;
+  const Clock::time_point received = Clock::now();
+
+  void reply(int status, std::string body) const {
+    responder->respond(status, json_headers(request_id), std::move(body));
+    log(status);
+  }
+  void reply(const Error& error) const {
+    ErrorReply answer = error_reply(error, request_id, retry_after);
+    responder->respond(answer.status, std::move(answer.headers), std::move(answer.body));
+    log(answer.status);
+  }
+  void log(int status) const {
+    const std::chrono::duration<double, std::milli> total = Clock::now() - received;
+    spdlog::info("{} {} {} {} total_ms={:.1f}", request.method, log_path(request), status,
+                 request_id, total.count());
+  }
+};
+
+Gateway::Gateway(GatewayOptions options, backend::Backend& backend, telemetry::Stats& stats)
+    : options_(std::move(options)), access_(access_options(options_)), backend_(backend),
+      stats_(stats) {}
+
+Gateway::~Gateway() = default;
+
+std::uint16_t Gateway::port() const {
+  return server_->port();
+}
+std::size_t Gateway::open_connections() const {
+  return server_->open_connections();
+}
+
+std::expected<std::unique_ptr<Gateway>, std::string>
+Gateway::start(GatewayOptions options, backend::Backend& backend, telemetry::Stats& stats) {
+  std::unique_ptr<Gateway> gateway(new Gateway(std::move(options), backend, stats));
+  auto server = HttpServer::start(
+      gateway->options_.http,
+      [self = gateway.get()](const HttpRequest& request, Responder& responder) {
+        return self->admit(request, responder);
+      },
+      [self = gateway.get()](HttpRequest request, std::shared_ptr<Responder> responder) {
+        self->handle(std::move(request), std::move(responder));
+      },
+      [](int status, const std::string& message) {
+        ErrorReply reply = http_error_reply(status, message, new_request_id());
+        return ErrorAnswer{std::move(reply.headers), std::move(reply.body)};
+      });
+  if (!server) {
+    return std::unexpected(server.error());
+  }
+  gateway->server_ = std::move(*server);
+  return gateway;
+}
+
+/// Everything that can be refused without the body is refused here.
+bool Gateway::admit(const HttpRequest& request, Responder& responder) const {
+  const std::string request_id = new_request_id();
+  const Route route = route_of(request.path);
+  const auto refuse = [&](ErrorReply reply) {
+    spdlog::info("{} {} {} {} refused from {}", request.method, log_path(request), reply.status,
+                 request_id, request.remote);
+    responder.respond(reply.status, std::move(reply.headers), std::move(reply.body));
+    return false;
+  };
+  if (const auto source = access_.check_source(request); !source) {
+    return refuse(error_reply(source.error(), request_id, options_.retry_after));
+  }
+  if (request.method == "OPTIONS") { // no CORS headers: pages are not let in
+    responder.respond(204, {{"allow", allowed_methods(route.endpoint)}, {"request-id", request_id}},
+                      {});
+    return false;
+  }
+  if (!is_open(route.endpoint)) {
+    if (const auto caller = access_.identify(request); !caller) {
+      return refuse(error_reply(caller.error(), request_id, options_.retry_after));
+    }
+  }
+  if (route.endpoint == Endpoint::unknown) {
+    return refuse(
+        error_reply({ErrorKind::not_found, "There is nothing at this path. The server has "
+                                           "/v1/messages, /v1/messages/count_tokens, "
+                                           "/v1/models and /health."},
+                    request_id, options_.retry_after));
+  }
+  if (!allows(route.endpoint, request.method)) {
+    const std::string allowed = allowed_methods(route.endpoint);
+    ErrorReply reply = http_error_reply(
+        405, "This path does not take " + request.method.substr(0, 20) + ", but " + allowed + ".",
+        request_id);
+    reply.headers.emplace_back("allow", allowed);
+    return refuse(std::move(reply));
+  }
+  return true;
+}
+
+void Gateway::handle(HttpRequest request, std::shared_ptr<Responder> responder) {
+  Route route = route_of(request.path);
+  const Asked asked{request,          std::move(route),
+                    responder,        access_.identify(request).value_or(backend::Caller{}),
+                    new_request_id(), options_.retry_after};
+  switch (asked.route.endpoint) {
+  case Endpoint::messages:
+    return messages(asked);
+  case Endpoint::count_tokens:
+    return count_tokens(asked);
+  case Endpoint::models:
+    return models(asked);
+  case Endpoint::model:
+    return model(asked);
+  case Endpoint::health:
+    return health(asked);
+  case Endpoint::root:
+    return asked.reply(200, R"({"name":"anyclaude"})");
+  case Endpoint::unknown:
+    break; // never admitted
+  }
+}
+
+void Gateway::messages(const Asked& asked) {
+  const auto request =
+      anthropic::parse_request(asked.request.body, anthropic::RequestKind::messages);
+  telemetry::RequestRecord record;
+  record.id = asked.request_id;
+  record.session = asked.route.session;
+  record.started_at = unix_milliseconds();
+  if (const auto models = backend_.models(); !models.empty()) {
+    record.model = models.front().id;
+  }
+  const auto answer = std::make_shared<MessageAnswer>(
+      asked.responder,
+      MessageAnswer::Options{
+          .stream = request && request->stream,
+          .message_id = new_message_id(),
+          .request_id = asked.request_id,
+          .model = request ? request->model : std::string(),
+          .retry_after = options_.retry_after,
+          .received = asked.received,
+          .record = std::move(record),
+          .on_end = [&stats = stats_, what = asked.request.method + " " + log_path(asked.request)](
+                        telemetry::RequestRecord ended) {
+            log_end(what, ended);
+            stats.add(std::move(ended));
+          }});
+  if (!request) {
+    return answer->refuse(request.error());
+  }
+  for (const std::string& warning : request->warnings) {
+    spdlog::debug("{}: {}", asked.request_id, warning);
+  }
+  auto generation = backend_.start(*request, asked.caller, [answer](anthropic::Event event) {
+    answer->on_event(std::move(event));
+  });
+  if (!generation) {
+    return answer->refuse(generation.error());
+  }
+  // The connection owns the work: it ends when the client leaves or has its answer. The answer
+  // itself belongs to the backend's sink; were it held here too, nobody would notice a backend that
+  // dropped it.
+  const std::weak_ptr<MessageAnswer> weak = answer;
+  answer->open();
+  asked.responder->on_disconnect(
+      [weak, work = std::shared_ptr<backend::Generation>(std::move(*generation))]() mutable {
+        if (const auto left = weak.lock()) {
+          left->client_left();
+        }
+        work.reset();
+      });
+  if (request->stream) {
+    asked.responder->every(options_.ping_period, [weak] {
+      if (const auto pinged = weak.lock()) {
+        pinged->ping();
+      }
+    });
+  }
+}
+
+void Gateway::count_tokens(const Asked& asked) const {
+  const auto request =
+      anthropic::parse_request(asked.request.body, anthropic::RequestKind::count_tokens);
+  if (!request) {
+    return asked.reply(request.error());
+  }
+  const auto tokens = backend_.count_tokens(*request);
+  if (!tokens) {
+    return asked.reply(tokens.error());
+  }
+  asked.reply(200, R"({"input_tokens":)" + std::to_string(*tokens) + "}");
+}
+
+void Gateway::models(const Asked& asked) const {
+  asked.reply(200, models_body(backend_.models(), asked.request.query));
+}
+
+void Gateway::model(const Asked& asked) const {
+  const auto models = backend_.models();
+  const auto found = std::ranges::find(models, asked.route.model_id, &backend::ModelInfo::id);
+  if (found == models.end()) {
+    return asked.reply(
+        Error{ErrorKind::not_found, "model: " + asked.route.model_id.substr(0, 100) +
+                                        " is not here. GET /v1/models lists what is."});
+  }
+  asked.reply(200, model_body(*found));
+}
+
+void Gateway::health(const Asked& asked) const {
+  const backend::Health now = backend_.health();
+  asked.reply(now.ready ? 200 : 503, health_body(now));
+}
+
+} // namespace anyclaude::gateway

@@ -1,0 +1,68 @@
+#pragma once
+
+#include "backend/backend.h"
+#include "gateway/access.h"
+#include "gateway/http_server.h"
+#include "telemetry/stats.h"
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace anyclaude::gateway {
+
+struct GatewayOptions {
+  HttpOptions http{};
+  std::vector<Token> tokens{};
+  std::string token_hint{};                   // see AccessOptions
+  std::vector<std::string> allowed_hosts{};   // see AccessOptions
+  std::vector<std::string> allowed_origins{}; // see AccessOptions
+  /// Claude Code gives up after 300 s without a byte.
+  std::chrono::milliseconds ping_period{10'000};
+  std::chrono::seconds retry_after{5}; // what 429 and 529 advise
+};
+
+/// The Messages API over HTTP in front of a backend:
+///   POST /v1/messages, POST /v1/messages/count_tokens, GET /v1/models, GET /v1/models/{id},
+///   GET /health, GET /
+/// each also behind /s/<session>, which attributes a request to a launcher's session in the stats.
+/// Whatever model a request names, the backend's answers; a client's favourite is not always here.
+class Gateway {
+ public:
+  /// Begins to serve. `backend` and `stats` must outlive the gateway. The error says which address
+  /// and why.
+  static std::expected<std::unique_ptr<Gateway>, std::string>
+  start(GatewayOptions options, backend::Backend& backend, telemetry::Stats& stats);
+
+  /// Cancels what runs, closes every connection and joins the threads.
+  ~Gateway();
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+
+  std::uint16_t port() const;
+  std::size_t open_connections() const;
+
+ private:
+  struct Asked; // one request and how to answer it
+
+  Gateway(GatewayOptions options, backend::Backend& backend, telemetry::Stats& stats);
+
+  bool admit(const HttpRequest& request, Responder& responder) const;
+  void handle(HttpRequest request, std::shared_ptr<Responder> responder);
+  void messages(const Asked& asked);
+  void count_tokens(const Asked& asked) const;
+  void models(const Asked& asked) const;
+  void model(const Asked& asked) const;
+  void health(const Asked& asked) const;
+
+  const GatewayOptions options_;
+  const Access access_;
+  backend::Backend& backend_;
+  telemetry::Stats& stats_;
+  std::unique_ptr<HttpServer> server_; // the last member: its threads use the others
+};
+
+} // namespace anyclaude::gateway

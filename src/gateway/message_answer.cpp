@@ -1,0 +1,195 @@
+#include "gateway/message_answer.h"
+
+#include "gateway/answers.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+namespace anyclaude::gateway {
+namespace {
+
+constexpr int kClientLeft = 499;
+
+/// Whether a client sees a part of the answer in this event.
+bool has_content(const anthropic::Event& event) {
+  if (const auto* text = std::get_if<anthropic::TextDelta>(&event)) {
+    return !text->text.empty();
+  }
+  if (const auto* thinking = std::get_if<anthropic::ThinkingDelta>(&event)) {
+    return !thinking->thinking.empty();
+  }
+  if (const auto* input = std::get_if<anthropic::ToolInputDelta>(&event)) {
+    return !input->partial_json.empty();
+  }
+  return false;
+}
+
+const anthropic::Error* failure_before_start(const std::vector<anthropic::Event>& events) {
+  for (const anthropic::Event& event : events) {
+    if (const auto* failed = std::get_if<anthropic::Failed>(&event)) {
+      return &failed->error;
+    }
+    if (!std::holds_alternative<anthropic::PrefillProgress>(event)) {
+      return nullptr;
+    }
+  }
+  return nullptr;
+}
+
+} // namespace
+
+MessageAnswer::MessageAnswer(std::shared_ptr<Responder> responder, Options options)
+    : responder_(std::move(responder)), options_(std::move(options)),
+      encoder_(options_.message_id, options_.model, options_.request_id),
+      builder_(options_.message_id, options_.model), record_(options_.record) {}
+
+MessageAnswer::~MessageAnswer() {
+  if (ended_) {
+    return;
+  }
+  const anthropic::Error lost{anthropic::ErrorKind::api,
+                              "The model stopped without an end. Send the request again."};
+  if (open_) {
+    handle(anthropic::Failed{lost});
+  } else {
+    reply(lost);
+  }
+}
+
+double MessageAnswer::elapsed_ms() const {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() -
+                                                   options_.received)
+      .count();
+}
+
+void MessageAnswer::on_event(anthropic::Event event) {
+  const std::scoped_lock lock(mutex_);
+  if (ended_) {
+    return;
+  }
+  measure(event);
+  if (open_) {
+    handle(event);
+  } else {
+    early_.push_back(std::move(event));
+  }
+}
+
+void MessageAnswer::open() {
+  const std::scoped_lock lock(mutex_);
+  if (ended_ || std::exchange(open_, true)) {
+    return;
+  }
+  if (const anthropic::Error* failure = failure_before_start(early_)) {
+    reply(*failure); // the status is still ours to choose
+    return;
+  }
+  if (options_.stream) {
+    responder_->begin(200, {{"content-type", "text/event-stream; charset=utf-8"},
+                            {"cache-control", "no-cache"},
+                            {"request-id", options_.request_id}});
+    responder_->write(anthropic::SseEncoder::ping());
+  }
+  for (const anthropic::Event& event : std::exchange(early_, {})) {
+    handle(event);
+  }
+}
+
+void MessageAnswer::refuse(const anthropic::Error& error) {
+  const std::scoped_lock lock(mutex_);
+  if (!ended_) {
+    reply(error);
+  }
+}
+
+void MessageAnswer::ping() {
+  const std::scoped_lock lock(mutex_);
+  if (open_ && !ended_) {
+    responder_->write(anthropic::SseEncoder::ping());
+  }
+}
+
+void MessageAnswer::client_left() {
+  const std::scoped_lock lock(mutex_);
+  if (!ended_) {
+    end(kClientLeft);
+  }
+}
+
+/// Measured when the backend speaks, also before the headers are out.
+void MessageAnswer::measure(const anthropic::Event& event) {
+  if (const auto* progress = std::get_if<anthropic::PrefillProgress>(&event)) {
+    if (!first_progress_) {
+      first_progress_ = Progress{elapsed_ms(), progress->done};
+    }
+    record_.prompt_tokens = progress->total;
+  } else if (const auto* started = std::get_if<anthropic::Started>(&event)) {
+    count(started->usage);
+    record_.prefill_ms = prefill_ms();
+  } else if (const auto* finished = std::get_if<anthropic::Finished>(&event)) {
+    count(finished->usage);
+  }
+  if (!record_.ttft_ms && has_content(event)) {
+    record_.ttft_ms = elapsed_ms();
+  }
+}
+
+/// The first progress comes when a part is already computed, after an unknown time in the queue;
+/// the pace from there on stands for the whole. A prefill of one piece leaves only the whole time.
+double MessageAnswer::prefill_ms() const {
+  const double now = elapsed_ms();
+  if (!first_progress_ || first_progress_->tokens >= record_.prompt_tokens) {
+    return now;
+  }
+  return (now - first_progress_->ms) * static_cast<double>(record_.computed_tokens) /
+         static_cast<double>(record_.prompt_tokens - first_progress_->tokens);
+}
+
+void MessageAnswer::count(const anthropic::Usage& usage) {
+  record_.reused_tokens = usage.cache_read_input_tokens;
+  record_.computed_tokens = usage.input_tokens + usage.cache_creation_input_tokens;
+  record_.prompt_tokens = record_.reused_tokens + record_.computed_tokens;
+  record_.output_tokens = usage.output_tokens;
+}
+
+void MessageAnswer::handle(const anthropic::Event& event) {
+  if (ended_) {
+    return;
+  }
+  const auto* failed = std::get_if<anthropic::Failed>(&event);
+  const bool finished = std::holds_alternative<anthropic::Finished>(event);
+  if (!options_.stream) {
+    builder_.add(event);
+    if (failed != nullptr) {
+      reply(failed->error);
+    } else if (finished) {
+      responder_->respond(200, json_headers(options_.request_id), builder_.body());
+      end(200);
+    }
+    return;
+  }
+  std::string frames = encoder_.encode(event);
+  if (!frames.empty()) {
+    responder_->write(std::move(frames));
+  }
+  if (failed != nullptr || finished) {
+    responder_->end();
+    end(failed != nullptr ? anthropic::http_status(failed->error.kind) : 200);
+  }
+}
+
+void MessageAnswer::reply(const anthropic::Error& error) {
+  ErrorReply reply = error_reply(error, options_.request_id, options_.retry_after);
+  responder_->respond(reply.status, std::move(reply.headers), std::move(reply.body));
+  end(reply.status);
+}
+
+void MessageAnswer::end(int status) {
+  ended_ = true;
+  record_.status = status;
+  record_.total_ms = elapsed_ms();
+  options_.on_end(record_);
+}
+
+} // namespace anyclaude::gateway

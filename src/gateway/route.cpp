@@ -1,0 +1,105 @@
+#include "gateway/route.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace anyclaude::gateway {
+namespace {
+
+bool is_session(std::string_view id) {
+  return !id.empty() && id.size() <= 64 && std::ranges::all_of(id, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+  });
+}
+
+/// Undoes %41; what is no such escape stays as it is.
+std::string percent_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned value = 0;
+    if (text[i] == '%' && i + 2 < text.size()) {
+      const char* digits = text.data() + i + 1;
+      if (std::from_chars(digits, digits + 2, value, 16).ptr == digits + 2) {
+        out += static_cast<char>(value);
+        i += 2;
+        continue;
+      }
+    }
+    out += text[i];
+  }
+  return out;
+}
+
+} // namespace
+
+Route route_of(std::string_view path) {
+  Route route;
+  constexpr std::string_view kSession = "/s/";
+  if (path.starts_with(kSession)) {
+    const std::string_view rest = path.substr(kSession.size());
+    const std::string_view id = rest.substr(0, rest.find('/'));
+    if (!is_session(id)) {
+      return route;
+    }
+    route.session = id;
+    path = rest.substr(id.size());
+  }
+  if (path.empty() || path == "/") {
+    route.endpoint = Endpoint::root;
+    return route;
+  }
+  if (path.ends_with('/')) {
+    path.remove_suffix(1);
+  }
+  constexpr std::string_view kModel = "/v1/models/";
+  if (path == "/health") {
+    route.endpoint = Endpoint::health;
+  } else if (path == "/v1/messages") {
+    route.endpoint = Endpoint::messages;
+  } else if (path == "/v1/messages/count_tokens") {
+    route.endpoint = Endpoint::count_tokens;
+  } else if (path == "/v1/models") {
+    route.endpoint = Endpoint::models;
+  } else if (path.starts_with(kModel)) {
+    route.endpoint = Endpoint::model;
+    route.model_id = percent_decoded(path.substr(kModel.size()));
+  }
+  return route;
+}
+
+const char* allowed_methods(Endpoint endpoint) {
+  switch (endpoint) {
+  case Endpoint::messages:
+  case Endpoint::count_tokens:
+    return "POST, OPTIONS";
+  default:
+    return "GET, HEAD, OPTIONS";
+  }
+}
+
+bool allows(Endpoint endpoint, std::string_view method) {
+  if (endpoint == Endpoint::messages || endpoint == Endpoint::count_tokens) {
+    return method == "POST";
+  }
+  return method == "GET" || method == "HEAD";
+}
+
+bool is_open(Endpoint endpoint) {
+  return endpoint == Endpoint::root || endpoint == Endpoint::health;
+}
+
+std::string query_value(std::string_view query, std::string_view key) {
+  while (!query.empty()) {
+    const std::string_view pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(pair.size() + 1, query.size()));
+    const auto equals = pair.find('=');
+    if (pair.substr(0, equals) == key) {
+      return equals == std::string_view::npos ? std::string()
+                                              : percent_decoded(pair.substr(equals + 1));
+    }
+  }
+  return {};
+}
+
+} // namespace anyclaude::gateway

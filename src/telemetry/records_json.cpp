@@ -1,0 +1,36 @@
+#include "anthropic/json.h"
+#include "telemetry/stats.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+
+namespace anyclaude::telemetry {
+namespace {
+
+/// Microseconds are enough: 12.345 rather than 12.345000000000001.
+Json milliseconds(const std::optional<double>& value) {
+  return value ? Json(std::round(*value * 1000) / 1000) : Json(nullptr);
+}
+
+} // namespace
+
+std::string to_json(const std::vector<RequestRecord>& records) {
+  Json out = Json::array();
+  for (const RequestRecord& record : records) {
+    out.push_back({{"id", record.id},
+                   {"model", record.model},
+                   {"prompt_tokens", record.prompt_tokens},
+                   {"reused_tokens", record.reused_tokens},
+                   {"computed_tokens", record.computed_tokens},
+                   {"output_tokens", record.output_tokens},
+                   {"prefill_ms", milliseconds(record.prefill_ms)},
+                   {"ttft_ms", milliseconds(record.ttft_ms)},
+                   {"total_ms", milliseconds(record.total_ms)},
+                   {"status", record.status},
+                   {"started_at", record.started_at}});
+  }
+  return out.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+} // namespace anyclaude::telemetry

@@ -1,0 +1,81 @@
+#include "telemetry/stats.h"
+
+#include <cmath>
+#include <utility>
+
+namespace anyclaude::telemetry {
+namespace {
+
+/// Below this many tokens a prefill's fixed costs say more than its tokens do.
+constexpr std::int64_t kMeasurableTokens = 64;
+constexpr int kClientLeft = 499;
+
+void accumulate(Totals& totals, const RequestRecord& record) {
+  ++totals.requests;
+  totals.errors += record.status >= 400 && record.status != kClientLeft ? 1 : 0;
+  totals.prompt_tokens += record.prompt_tokens;
+  totals.reused_tokens += record.reused_tokens;
+  totals.computed_tokens += record.computed_tokens;
+  totals.output_tokens += record.output_tokens;
+}
+
+} // namespace
+
+void Stats::add(RequestRecord record) {
+  const std::scoped_lock lock(mutex_);
+  accumulate(total_, record);
+  if (record.prefill_ms && record.computed_tokens >= kMeasurableTokens) {
+    measured_ms_ += *record.prefill_ms;
+    measured_tokens_ += record.computed_tokens;
+  }
+  if (!record.session.empty()) {
+    const auto known = by_id_.find(record.session);
+    if (known != by_id_.end()) {
+      sessions_.splice(sessions_.begin(), sessions_, known->second);
+    } else {
+      sessions_.push_front({record.session, {}});
+      by_id_[record.session] = sessions_.begin();
+    }
+    accumulate(sessions_.front().totals, record);
+    if (sessions_.size() > kSessions) {
+      by_id_.erase(sessions_.back().id);
+      sessions_.pop_back();
+    }
+  }
+  records_.push_back(std::move(record));
+  if (records_.size() > kRecords) {
+    records_.pop_front();
+  }
+}
+
+Totals Stats::with_estimate(Totals totals) const {
+  if (measured_tokens_ > 0) {
+    totals.saved_ms = std::llround(static_cast<double>(totals.reused_tokens) * measured_ms_ /
+                                   static_cast<double>(measured_tokens_));
+  }
+  return totals;
+}
+
+Totals Stats::total() const {
+  const std::scoped_lock lock(mutex_);
+  return with_estimate(total_);
+}
+
+Totals Stats::session(const std::string& id) const {
+  const std::scoped_lock lock(mutex_);
+  const auto known = by_id_.find(id);
+  return known == by_id_.end() ? Totals{} : with_estimate(known->second->totals);
+}
+
+std::vector<RequestRecord> Stats::records(std::optional<std::string_view> session) const {
+  const std::scoped_lock lock(mutex_);
+  std::vector<RequestRecord> out;
+  for (const RequestRecord& record : records_) {
+    if (!session || record.session == *session) {
+      out.push_back(record);
+    }
+  }
+  return out;
+}
+
+} // namespace anyclaude::telemetry
