@@ -164,27 +164,31 @@ void MessageAnswer::handle(const anthropic::Event& event) {
     if (failed != nullptr) {
       reply(failed->error);
     } else if (finished) {
-      responder_->respond(200, json_headers(options_.request_id), builder_.body());
       end(200);
+      responder_->respond(200, json_headers(options_.request_id), builder_.body());
     }
     return;
+  }
+  const bool last = failed != nullptr || finished;
+  if (last) {
+    end(failed != nullptr ? anthropic::http_status(failed->error.kind) : 200);
   }
   std::string frames = encoder_.encode(event);
   if (!frames.empty()) {
     responder_->write(std::move(frames));
   }
-  if (failed != nullptr || finished) {
+  if (last) {
     responder_->end();
-    end(failed != nullptr ? anthropic::http_status(failed->error.kind) : 200);
   }
 }
 
 void MessageAnswer::reply(const anthropic::Error& error) {
   ErrorReply reply = error_reply(error, options_.request_id, options_.retry_after);
-  responder_->respond(reply.status, std::move(reply.headers), std::move(reply.body));
   end(reply.status);
+  responder_->respond(reply.status, std::move(reply.headers), std::move(reply.body));
 }
 
+/// Before the last byte goes out: who asks for the numbers after an answer finds it counted.
 void MessageAnswer::end(int status) {
   ended_ = true;
   record_.status = status;
