@@ -73,7 +73,9 @@ LlamaDecoder::create(const Model& model, const ContextOptions& options) {
   params.n_batch = static_cast<std::uint32_t>(options.batch_tokens);
   params.n_ubatch = static_cast<std::uint32_t>(options.batch_tokens);
   params.n_seq_max = static_cast<std::uint32_t>(options.sequences);
-  params.n_outputs_max = static_cast<std::uint32_t>(options.max_outputs);
+  // libllama asserts that every sequence could have an output.
+  params.n_outputs_max =
+      static_cast<std::uint32_t>(std::max(options.max_outputs, options.sequences));
   params.n_threads = options.threads > 0 ? options.threads : physical_cores();
   params.n_threads_batch = params.n_threads;
   params.kv_unified = true; // sequences share cells; the other layout aborts on a partial share
