@@ -22,6 +22,7 @@ namespace {
 constexpr int kLargestDefaultContext = 65536; // tokens; enough for an agent, a bounded pool
 constexpr int kSmallestDefaultContext = 4096;
 constexpr int kContextStep = 256; // libllama rounds the pool up to it
+constexpr float kProgressStep = 0.01F; // of loading, between two changes of the status
 
 /// Bytes of RAM that can be had without swapping.
 std::uint64_t available_memory() {
@@ -69,7 +70,7 @@ struct Engine::State {
   void run();
   bool load();
   void serve();
-  void set_progress(float progress);
+  void set_status(EngineStatus changed_status);
   bool take_commands();
 
   EngineOptions options;
@@ -88,21 +89,25 @@ struct Engine::State {
   std::thread thread;
 };
 
-void Engine::State::set_progress(float progress) {
-  const std::scoped_lock lock(mutex);
-  status.progress = progress;
+void Engine::State::set_status(EngineStatus changed_status) {
+  {
+    const std::scoped_lock lock(mutex);
+    status = std::move(changed_status);
+    changed.notify_all();
+  }
+  if (options.on_status_change)
+    options.on_status_change();
 }
 
 bool Engine::State::load() {
   const auto fail = [this](std::string error) {
     spdlog::error("{}", error);
-    const std::scoped_lock lock(mutex);
-    status = {EngineState::failed, 0, std::move(error)};
-    changed.notify_all();
+    set_status({EngineState::failed, 0, std::move(error)});
     return false;
   };
   auto loaded = Model::load({options.model, options.gpu_layers}, [this](float progress) {
-    set_progress(progress);
+    if (progress - status.progress >= kProgressStep) // this thread alone writes it
+      set_status({EngineState::loading, progress, {}});
     const std::scoped_lock lock(mutex);
     return !stopping;
   });
@@ -142,10 +147,11 @@ bool Engine::State::load() {
                  "from its start",
                  to_string(model->facts().memory));
 
-  const std::scoped_lock lock(mutex);
-  status = {EngineState::ready, 1, {}};
-  stats = scheduler->stats();
-  changed.notify_all();
+  {
+    const std::scoped_lock lock(mutex);
+    stats = scheduler->stats();
+  }
+  set_status({EngineState::ready, 1, {}});
   return true;
 }
 

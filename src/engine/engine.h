@@ -21,6 +21,8 @@ struct EngineOptions {
   int threads = 0; // 0: one for each physical core
   int gpu_layers = -1;
   std::string kv_type = "f16";
+  /// Called on the engine's thread whenever status() changed; must not block.
+  std::function<void()> on_status_change;
 };
 
 enum class EngineState { loading, ready, failed };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <stdexcept>
 #include <utility>
 
 namespace anyclaude::engine {
@@ -310,6 +311,19 @@ SchedulerStats Scheduler::stats() const {
   stats.cells = tree_.capacity();
   stats.evicted_tokens = tree_.evicted();
   return stats;
+}
+
+void Scheduler::check() const {
+  const auto require = [](bool holds, const char* what) {
+    if (!holds)
+      throw std::logic_error(std::string("scheduler: ") + what);
+  };
+  tree_.check();
+  require(std::cmp_equal(tree_.running(), running_.size()), "a sequence that no job has");
+  for (const auto& job : running_)
+    require(tree_.length(job->sequence) == job->computed, "a job at another place than its cells");
+  for (const auto& job : queue_)
+    require(job->sequence < 0, "a queued job with a sequence");
 }
 
 } // namespace anyclaude::engine

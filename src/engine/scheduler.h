@@ -64,6 +64,9 @@ class Scheduler {
 
   SchedulerStats stats() const;
 
+  /// Throws std::logic_error when the books contradict themselves. For tests.
+  void check() const;
+
  private:
   struct Running;
   using RunningList = std::list<std::unique_ptr<Running>>;

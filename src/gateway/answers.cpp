@@ -2,27 +2,18 @@
 
 #include "anthropic/json.h"
 #include "gateway/route.h"
+#include "text/random_text.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <charconv>
 #include <format>
-#include <random>
 
 namespace anyclaude::gateway {
 namespace {
 
 using anthropic::ErrorKind;
-
-std::string random_hex_128() {
-  std::random_device device; // the system's generator: one request's id says nothing of another's
-  std::string out;
-  for (int i = 0; i < 4; ++i) {
-    out += std::format("{:08x}", device());
-  }
-  return out;
-}
 
 std::string printed(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -50,10 +41,10 @@ std::size_t page_size(std::string_view query) {
 } // namespace
 
 std::string new_request_id() {
-  return "req_" + random_hex_128();
+  return "req_" + text::random_text(24);
 }
 std::string new_message_id() {
-  return "msg_" + random_hex_128();
+  return "msg_" + text::random_text(24);
 }
 
 Headers json_headers(const std::string& request_id) {

@@ -2,6 +2,7 @@
 
 #include "launch/child_signals.h"
 #include "launch/descriptor.h"
+#include "launch/exec_arguments.h"
 #include "launch/terminal.h"
 
 #include <poll.h>
@@ -19,49 +20,9 @@
 #include <sys/prctl.h>
 #endif
 
-extern char** environ; // POSIX declares it in no header
-
 namespace anyclaude::launch {
 
 namespace {
-
-/// The environment and arguments as exec takes them; made before the fork.
-class ExecArguments {
- public:
-  explicit ExecArguments(const ClaudeCommand& command) {
-    text_.push_back(command.program.native());
-    text_.insert(text_.end(), command.arguments.begin(), command.arguments.end());
-    for (const std::string& argument : text_)
-      arguments_.push_back(const_cast<char*>(argument.c_str()));
-    arguments_.push_back(nullptr);
-    for (char** entry = environ; *entry; ++entry)
-      if (!is_replaced(*entry, command))
-        environment_.push_back(*entry);
-    for (const auto& [name, value] : command.variables)
-      if (!value.empty())
-        set_.push_back(name + "=" + value);
-    for (const std::string& entry : set_)
-      environment_.push_back(const_cast<char*>(entry.c_str()));
-    environment_.push_back(nullptr);
-  }
-
-  [[nodiscard]] int exec() const {
-    return ::execve(arguments_[0], arguments_.data(), environment_.data());
-  }
-
- private:
-  static bool is_replaced(const char* entry, const ClaudeCommand& command) {
-    for (const auto& [name, value] : command.variables)
-      if (std::strncmp(entry, name.c_str(), name.size()) == 0 && entry[name.size()] == '=')
-        return true;
-    return false;
-  }
-
-  std::vector<std::string> text_;
-  std::vector<std::string> set_;
-  std::vector<char*> arguments_;
-  std::vector<char*> environment_;
-};
 
 /// In the child, between fork and exec: only what is safe in a signal handler.
 [[noreturn]] void become_claude(const ExecArguments& exec, const ChildSignals& signals,

@@ -1,23 +1,15 @@
 #include "prompt/identifier.h"
 
+#include "text/random_text.h"
+
 #include <blake3.h>
 
 #include <array>
 #include <cstdint>
-#include <random>
 
 namespace anyclaude::prompt {
 
-std::string new_tool_use_id() {
-  constexpr std::string_view kDigits =
-      "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-  std::random_device device; // the operating system's generator
-  std::uniform_int_distribution<std::size_t> digit(0, kDigits.size() - 1);
-  std::string id = "toolu_";
-  for (int i = 0; i < 24; ++i)
-    id += kDigits[digit(device)];
-  return id;
-}
+std::string new_tool_use_id() { return "toolu_" + text::random_text(24); }
 
 std::string sign_thinking(std::string_view thinking) {
   constexpr std::string_view kHex = "0123456789abcdef";

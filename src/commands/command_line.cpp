@@ -1,0 +1,273 @@
+#include "commands/command_line.h"
+
+#include "commands/bench.h"
+#include "commands/config.h"
+#include "commands/launch.h"
+#include "commands/model.h"
+#include "commands/serve.h"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <format>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace anyclaude::commands {
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int kUsageError = 2;
+constexpr std::array<std::string_view, 4> kCommands = {"serve", "stop", "model", "bench"};
+
+int fail(int status, const std::string& sentence) {
+  std::fprintf(stderr, "anyclaude: %s\n", sentence.c_str());
+  return status;
+}
+
+/// Checks whose ranges the help does not repeat.
+CLI::Validator between(int least, int most) {
+  return CLI::Range(least, most).description("");
+}
+
+CLI::Validator one_of(std::vector<std::string> names) {
+  return CLI::IsMember(std::move(names)).description("");
+}
+
+/// The options that say how to serve a model; for the launcher and for `serve`.
+struct ServingOptions {
+  std::string model;
+  std::string claude;
+  DaemonOptions daemon;
+};
+
+void add_serving_options(CLI::App& app, ServingOptions& options) {
+  DaemonOptions& daemon = options.daemon;
+  app.add_option("--model", options.model, "GGUF file of the model")->type_name("FILE");
+  app.add_option("--ctx", daemon.context_tokens,
+                 "Context in tokens, shared by all requests [what the model and the memory allow, "
+                 "at most 65536]")
+      ->check(between(256, 1 << 24))
+      ->type_name("N");
+  app.add_option("--parallel", daemon.parallel, "Requests computed side by side [16]")
+      ->check(between(1, 64))
+      ->type_name("N");
+  app.add_option("--threads", daemon.threads, "CPU threads [one for each physical core]")
+      ->check(between(1, 1024))
+      ->type_name("N");
+  app.add_option("--batch", daemon.batch_tokens, "Most tokens computed at once [512]")
+      ->check(between(32, 8192))
+      ->type_name("N");
+  app.add_option("--kv-type", daemon.kv_type, "Type of the KV cache: f16 or q8_0 [f16]")
+      ->check(one_of({"f16", "q8_0"}))
+      ->type_name("TYPE");
+  app.add_option("--port", daemon.port, "TCP port [any free one]")->type_name("N");
+  app.add_option("--token", daemon.token, "Bearer token that clients need [a new one]")
+      ->type_name("TOKEN");
+}
+
+/// What the command line left open, from config.toml. The error says what cannot be used.
+std::expected<void, std::string> complete(ServingOptions& options, const Config& config) {
+  DaemonOptions& daemon = options.daemon;
+  if (!options.model.empty())
+    daemon.model = options.model;
+  else if (config.model)
+    daemon.model = *config.model;
+  if (daemon.context_tokens == 0)
+    daemon.context_tokens = config.context_tokens.value_or(0);
+  if (daemon.port == 0)
+    daemon.port = config.port.value_or(0);
+  if (daemon.token.empty())
+    daemon.token = config.token.value_or("");
+  if (options.claude.empty())
+    options.claude = config.claude.value_or("");
+  if (daemon.model.empty())
+    return {};
+  std::error_code failed;
+  daemon.model = fs::weakly_canonical(fs::absolute(daemon.model, failed), failed);
+  if (!fs::is_regular_file(daemon.model, failed))
+    return std::unexpected(std::format(
+        "there is no model file {} ({}){}", daemon.model.native(),
+        options.model.empty() ? "named in config.toml" : "named by --model",
+        options.model.empty() ? "" : "; a --model for Claude Code itself goes behind --"));
+  return {};
+}
+
+struct Setup {
+  launch::Paths paths;
+  Config config;
+};
+
+std::expected<Setup, std::string> prepare() {
+  auto paths = launch::prepare_paths();
+  if (!paths)
+    return std::unexpected(paths.error());
+  auto config = read_config(paths->config_file);
+  if (!config)
+    return std::unexpected(config.error());
+  return Setup{std::move(*paths), std::move(*config)};
+}
+
+void describe(CLI::App& app) {
+  app.name("anyclaude");
+  app.set_version_flag("--version", "anyclaude " + program_version(), "Print the version");
+  app.set_help_flag("-h,--help", "Print this help");
+  app.get_formatter()->enable_footer_formatting(false);
+  app.get_formatter()->column_width(24);
+}
+
+/// `anyclaude [OPTIONS] [ARGUMENTS FOR CLAUDE]`
+int run_launcher(int argc, char** argv) {
+  CLI::App app("Runs Claude Code on a model of your own, and computes no prompt twice.");
+  describe(app);
+  app.usage("anyclaude [OPTIONS] [--] [ARGUMENTS FOR CLAUDE CODE]\n"
+            "anyclaude COMMAND [OPTIONS]");
+  app.footer("COMMANDS:\n"
+             "  serve        run the daemon alone, for any client of the Messages API\n"
+             "  stop         end the running daemon\n"
+             "  model        make a demo model, or tell what is in a GGUF file\n"
+             "  bench        measure what reuse saves, with the real Claude Code\n\n"
+             "`anyclaude COMMAND --help` tells more. Everything that is not listed here goes to\n"
+             "Claude Code, and so does everything behind --.");
+  ServingOptions options;
+  add_serving_options(app, options);
+  app.add_option("--claude", options.claude, "Claude Code's program [found in PATH]")
+      ->type_name("FILE");
+  app.allow_extras();
+
+  // Claude Code's own "--" stays where it is when arguments of Claude Code stand before it.
+  std::vector<std::string> ours(argv + 1, argv + argc);
+  const auto split = std::ranges::find(ours, "--");
+  std::vector<std::string> behind(split, ours.end());
+  ours.erase(split, ours.end());
+  std::ranges::reverse(ours); // as CLI11 wants it
+  CLI11_PARSE(app, ours);
+
+  LaunchOptions launching;
+  launching.arguments = app.remaining();
+  if (!behind.empty() && launching.arguments.empty())
+    behind.erase(behind.begin());
+  launching.arguments.append_range(behind);
+
+  const auto setup = prepare();
+  if (!setup)
+    return fail(1, setup.error());
+  launching.insists_on_model = !options.model.empty();
+  if (const auto completed = complete(options, setup->config); !completed)
+    return fail(kUsageError, completed.error());
+  launching.daemon = std::move(options.daemon);
+  launching.claude = std::move(options.claude);
+  return launch_claude(setup->paths, std::move(launching));
+}
+
+struct ModelCommandOptions {
+  std::string size = "tiny";
+  std::string script;
+  std::string out;
+  std::string info_file;
+  demo::ModelOptions demo;
+};
+
+void add_model_command(CLI::App& app, ModelCommandOptions& options) {
+  CLI::App& model = *app.add_subcommand("model", "Make a demo model, or look into a GGUF file");
+  model.require_subcommand(1);
+  CLI::App& demo = *model.add_subcommand(
+      "demo", "Write a model that anyone can make: it answers with a script, at real speed");
+  demo.add_option("--size", options.size, "tiny, small or 0.6b (Qwen3-0.6B's shape) [tiny]")
+      ->check(one_of({"tiny", "small", "0.6b"}))
+      ->type_name("SIZE");
+  auto* script = demo.add_option("--script", options.script, "What it answers, a JSON file (docs/demo-model.md)")
+                     ->type_name("FILE");
+  demo.add_flag("--random", options.demo.random, "Random weights instead of a script")
+      ->excludes(script);
+  demo.add_option("--seed", options.demo.seed, "Of the weights [1]")->type_name("N");
+  demo.add_option("-o,--output", options.out, "The file to write")->required()->type_name("FILE");
+  CLI::App& info = *model.add_subcommand("info", "Tell what a GGUF file says of its model");
+  info.add_option("FILE", options.info_file, "A GGUF file")->required();
+}
+
+int run_model_command(const CLI::App& model, ModelCommandOptions options) {
+  if (model.got_subcommand("info"))
+    return print_model_info(options.info_file);
+  options.demo.size = *demo::parse_size(options.size);
+  if (!options.script.empty()) {
+    auto script = demo::read_script(options.script);
+    if (!script)
+      return fail(1, script.error());
+    options.demo.script = std::move(*script);
+  }
+  return make_demo_model(std::move(options.demo), options.out);
+}
+
+/// `anyclaude COMMAND …`
+int run_command(int argc, char** argv) {
+  CLI::App app;
+  describe(app);
+  app.require_subcommand(1);
+
+  ServingOptions serving;
+  CLI::App& serve_app =
+      *app.add_subcommand("serve", "Run the daemon alone: the Messages API at a port");
+  add_serving_options(serve_app, serving);
+  auto* host =
+      serve_app.add_option("--host", serving.daemon.host, "Address to listen on [127.0.0.1]")
+          ->type_name("ADDRESS");
+  serve_app
+      .add_option("--allow-host", serving.daemon.allowed_hosts,
+                  "A name of this machine that clients may use in their URL; may be repeated")
+      ->type_name("NAME");
+  CLI::App& stop_app = *app.add_subcommand("stop", "End the running daemon");
+  ModelCommandOptions model;
+  add_model_command(app, model);
+  BenchOptions bench;
+  CLI::App& bench_app = *app.add_subcommand(
+      "bench", "A first question, a follow-up and a new session: what was computed, how long it took");
+  std::string client = "claude";
+  bench_app.add_option("--client", client, "claude, or replay: a synthetic request of its shape [claude]")
+      ->check(one_of({"claude", "replay"}))
+      ->type_name("NAME");
+  bench_app.add_option("--claude", bench.claude, "Claude Code's program [found in PATH]")
+      ->type_name("FILE");
+  bench_app.add_option("--model", bench.daemon.model, "GGUF file of the model")
+      ->required()
+      ->check(CLI::ExistingFile)
+      ->type_name("FILE");
+  bench_app.add_option("--ctx", bench.daemon.context_tokens, "Context in tokens [as without]")
+      ->type_name("N");
+  bench_app.add_option("--json", bench.json, "Write the figures to this file as well")
+      ->type_name("FILE");
+  CLI11_PARSE(app, argc, argv);
+
+  if (app.got_subcommand("model"))
+    return run_model_command(*app.get_subcommand("model"), std::move(model));
+  const auto setup = prepare();
+  if (!setup)
+    return fail(1, setup.error());
+  if (app.got_subcommand(&bench_app)) {
+    bench.replays = client == "replay";
+    std::error_code failed;
+    bench.daemon.model = fs::weakly_canonical(fs::absolute(bench.daemon.model, failed), failed);
+    return run_bench(std::move(bench));
+  }
+  if (app.got_subcommand(&stop_app))
+    return stop(setup->paths);
+  if (host->empty())
+    serving.daemon.host = setup->config.host.value_or(serving.daemon.host);
+  if (const auto completed = complete(serving, setup->config); !completed)
+    return fail(kUsageError, completed.error());
+  return serve(setup->paths, serving.daemon);
+}
+
+} // namespace
+
+int run_command_line(int argc, char** argv) {
+  const bool has_command = argc > 1 && std::ranges::contains(kCommands, std::string_view(argv[1]));
+  return has_command ? run_command(argc, argv) : run_launcher(argc, argv);
+}
+
+} // namespace anyclaude::commands

@@ -1,0 +1,104 @@
+#include "commands/config.h"
+
+#include "launch/paths.h"
+
+#include <toml++/toml.hpp>
+
+#include <format>
+#include <fstream>
+#include <sstream>
+
+namespace anyclaude::commands {
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::int64_t kMaxContext = 1 << 24; // tokens
+constexpr std::int64_t kMaxPort = 65535;
+
+/// Reads one file's keys; the first fault is kept.
+class Reader {
+ public:
+  explicit Reader(const fs::path& file) : file_(file) {}
+
+  void read(const toml::table& table, Config& config) {
+    for (const auto& [key, value] : table) {
+      if (key == "model")
+        config.model = path(key, value);
+      else if (key == "context")
+        config.context_tokens = static_cast<int>(number(key, value, 1, kMaxContext));
+      else if (key == "host")
+        config.host = text(key, value);
+      else if (key == "port")
+        config.port = static_cast<std::uint16_t>(number(key, value, 0, kMaxPort));
+      else if (key == "token")
+        config.token = text(key, value);
+      else if (key == "claude")
+        config.claude = path(key, value).native();
+      else
+        fault(value, std::format("unknown key \"{}\"; there are model, context, host, port, token "
+                                 "and claude",
+                                 key.str()));
+    }
+  }
+
+  const std::string& error() const { return error_; }
+
+ private:
+  void fault(const toml::node& where, const std::string& what) {
+    if (error_.empty())
+      error_ = std::format("{}:{}: {}", file_.native(), where.source().begin.line, what);
+  }
+
+  std::string text(const toml::key& key, const toml::node& value) {
+    const auto found = value.value_exact<std::string>();
+    if (found && !found->empty())
+      return *found;
+    fault(value, std::format("\"{}\" must be a text in quotes", key.str()));
+    return {};
+  }
+
+  std::int64_t number(const toml::key& key, const toml::node& value, std::int64_t least,
+                      std::int64_t most) {
+    const auto found = value.value_exact<std::int64_t>();
+    if (found && *found >= least && *found <= most)
+      return *found;
+    fault(value, std::format("\"{}\" must be a whole number from {} to {}", key.str(), least, most));
+    return least;
+  }
+
+  fs::path path(const toml::key& key, const toml::node& value) {
+    const std::string given = text(key, value);
+    if (given.starts_with("~/"))
+      return fs::path(launch::process_environment("HOME").value_or("/")) / given.substr(2);
+    return (file_.parent_path() / given).lexically_normal();
+  }
+
+  const fs::path& file_;
+  std::string error_;
+};
+
+} // namespace
+
+std::expected<Config, std::string> read_config(const fs::path& file) {
+  std::error_code failed;
+  if (!fs::exists(file, failed))
+    return Config{};
+  std::ifstream stream(file, std::ios::binary);
+  std::stringstream text;
+  if (!stream || !(text << stream.rdbuf()))
+    return std::unexpected(std::format("cannot read {}", file.native()));
+  Config config;
+  try { // the library as Debian builds it reports by exceptions
+    Reader reader(file);
+    reader.read(toml::parse(text.str()), config);
+    if (!reader.error().empty())
+      return std::unexpected(reader.error());
+  } catch (const toml::parse_error& fault) {
+    return std::unexpected(std::format("{}:{}: {}", file.native(), fault.source().begin.line,
+                                       fault.description()));
+  }
+  return config;
+}
+
+} // namespace anyclaude::commands

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace anyclaude::commands {
+
+/// What config.toml says. Every key is optional; options on the command line outrank it.
+///
+///     model = "~/models/qwen3-30b.gguf"
+///     context = 65536              # tokens
+///     host = "127.0.0.1"           # of `anyclaude serve`
+///     port = 8642
+///     token = "…"
+///     claude = "/opt/claude/claude"
+struct Config {
+  std::optional<std::filesystem::path> model; // absolute
+  std::optional<int> context_tokens;
+  std::optional<std::string> host;
+  std::optional<std::uint16_t> port;
+  std::optional<std::string> token;
+  std::optional<std::string> claude;
+};
+
+/// An absent file is an empty configuration. The error names the file, the line, what is wrong and
+/// what is wanted; an unknown key is an error, since it is mostly a misspelled one. A relative path
+/// in it counts from the file's folder, and "~/" from HOME.
+std::expected<Config, std::string> read_config(const std::filesystem::path& file);
+
+} // namespace anyclaude::commands

@@ -1,0 +1,218 @@
+#include "commands/daemon.h"
+
+#include "backend/embedded.h"
+#include "backend/no_model.h"
+#include "gateway/gateway.h"
+#include "launch/control_server.h"
+#include "text/random_text.h"
+
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+#include <format>
+#include <mutex>
+#include <pthread.h>
+#include <unistd.h>
+
+namespace anyclaude::commands {
+
+namespace {
+
+/// The signals that end a daemon. Blocked before any thread starts, so that all of them inherit it
+/// and one place waits for them.
+class EndSignals {
+ public:
+  EndSignals() {
+    sigemptyset(&signals_);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP})
+      sigaddset(&signals_, signal);
+    ::pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+  }
+  EndSignals(const EndSignals&) = delete;
+  EndSignals& operator=(const EndSignals&) = delete;
+  /// A second signal ends a shutdown that hangs.
+  ~EndSignals() { ::pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr); }
+
+  void wait() const {
+    int signal = 0;
+    while (::sigwait(&signals_, &signal) != 0) {
+    }
+    spdlog::info("ending on {}", ::strsignal(signal));
+  }
+
+ private:
+  sigset_t signals_{};
+};
+
+launch::SessionNumbers session_numbers(const telemetry::Stats& stats, const std::string& session) {
+  const telemetry::Totals totals = stats.session(session);
+  return {.requests = totals.requests,
+          .prompt_tokens = totals.prompt_tokens,
+          .reused_tokens = totals.reused_tokens,
+          .computed_tokens = totals.computed_tokens,
+          .output_tokens = totals.output_tokens,
+          .saved_ms = totals.saved_ms,
+          .records = telemetry::to_json(stats.records(session))};
+}
+
+/// The parts of a daemon and what it says of itself.
+class Daemon {
+ public:
+  explicit Daemon(const DaemonOptions& options)
+      : options_(options), token_(options.token.empty() ? text::random_text(32)
+                                                        : options.token) {
+    status_.version = program_version();
+    status_.pid = ::getpid();
+    status_.model_path = options.model.native();
+    status_.launcher_started = options.ends_with_last_launcher;
+    status_.token = token_;
+  }
+
+  ~Daemon() {
+    const std::scoped_lock lock(mutex_);
+    ending_ = true; // what the engine's thread still says is nobody's to hear
+  }
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+  /// The error says which part could not start.
+  std::expected<DaemonAddress, std::string> start(launch::ControlListener listener);
+
+ private:
+  std::expected<void, std::string> start_control(launch::ControlListener listener);
+  std::expected<void, std::string> start_gateway();
+  void start_backend();
+  void refresh();
+
+  const DaemonOptions& options_;
+  const std::string token_;
+  telemetry::Stats stats_;
+  std::mutex mutex_; // of the status, of backend_ being set, and of ending_
+  bool ending_ = false;
+  launch::DaemonStatus status_;
+  std::unique_ptr<launch::ControlServer> control_;
+  std::unique_ptr<backend::Backend> backend_;
+  const backend::Embedded* embedded_ = nullptr; // the backend, when it is one
+  std::unique_ptr<gateway::Gateway> gateway_;   // the last: its threads use the others
+};
+
+/// Brings the status up to date and tells it to the launchers. From any thread.
+void Daemon::refresh() {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!backend_ || ending_)
+      return;
+    const backend::Health health = backend_->health();
+    using engine::EngineState;
+    const auto engine = embedded_ ? embedded_->engine().status() : engine::EngineStatus{};
+    const bool failed = !embedded_ || engine.state == EngineState::failed;
+    status_.state = health.ready ? launch::DaemonState::ready
+                    : failed     ? launch::DaemonState::failed
+                                 : launch::DaemonState::loading;
+    status_.progress = static_cast<double>(engine.progress);
+    status_.detail = health.detail;
+    if (const auto models = backend_->models(); !models.empty()) {
+      status_.model_id = models.front().id;
+      status_.context_tokens = models.front().context_tokens;
+    }
+  }
+  control_->status_changed();
+}
+
+std::expected<void, std::string> Daemon::start_control(launch::ControlListener listener) {
+  launch::ControlCallbacks callbacks;
+  callbacks.status = [this] {
+    const std::scoped_lock lock(mutex_);
+    return status_;
+  };
+  callbacks.session = [this](const std::string& session) {
+    return session_numbers(stats_, session);
+  };
+  if (options_.ends_with_last_launcher)
+    callbacks.on_last_detached = [] { ::kill(::getpid(), SIGTERM); };
+  auto control = launch::ControlServer::start(std::move(listener), std::move(callbacks));
+  if (!control)
+    return std::unexpected(control.error());
+  control_ = std::move(*control);
+  return {};
+}
+
+void Daemon::start_backend() {
+  std::unique_ptr<backend::Backend> made;
+  const backend::Embedded* embedded = nullptr;
+  if (options_.model.empty()) {
+    made = std::make_unique<backend::NoModel>();
+  } else {
+    engine::EngineOptions engine;
+    engine.model = options_.model;
+    engine.context_tokens = options_.context_tokens;
+    engine.batch_tokens = options_.batch_tokens;
+    engine.max_running = options_.parallel;
+    engine.threads = options_.threads;
+    engine.kv_type = options_.kv_type;
+    engine.on_status_change = [this] { refresh(); };
+    auto own = std::make_unique<backend::Embedded>(std::move(engine));
+    embedded = own.get();
+    made = std::move(own);
+  }
+  const std::scoped_lock lock(mutex_);
+  backend_ = std::move(made);
+  embedded_ = embedded;
+}
+
+std::expected<void, std::string> Daemon::start_gateway() {
+  gateway::GatewayOptions options;
+  options.http.host = options_.host;
+  options.http.port = options_.port;
+  options.tokens = {{token_, {}}};
+  options.token_hint = options_.ends_with_last_launcher
+                           ? "Start Claude Code with `anyclaude`, which knows the token."
+                           : "`anyclaude serve` has printed the token when it started.";
+  options.allowed_hosts = options_.allowed_hosts;
+  auto gateway = gateway::Gateway::start(std::move(options), *backend_, stats_);
+  if (!gateway)
+    return std::unexpected(gateway.error());
+  gateway_ = std::move(*gateway);
+  const std::scoped_lock lock(mutex_);
+  status_.port = gateway_->port();
+  const bool is_v6 = options_.host.contains(':');
+  status_.base_url = std::format("http://{}{}{}:{}", is_v6 ? "[" : "", options_.host,
+                                 is_v6 ? "]" : "", status_.port);
+  return {};
+}
+
+std::expected<DaemonAddress, std::string> Daemon::start(launch::ControlListener listener) {
+  if (auto started = start_control(std::move(listener)); !started)
+    return std::unexpected(started.error());
+  start_backend();
+  if (auto started = start_gateway(); !started)
+    return std::unexpected(started.error());
+  refresh();
+  const std::scoped_lock lock(mutex_);
+  return DaemonAddress{status_.base_url, token_};
+}
+
+} // namespace
+
+std::string program_version() {
+  return ANYCLAUDE_VERSION;
+}
+
+int run_daemon(const DaemonOptions& options, launch::ControlListener listener,
+               const std::function<void(const DaemonAddress&)>& on_listening) {
+  const EndSignals signals;
+  Daemon daemon(options);
+  const auto address = daemon.start(std::move(listener));
+  if (!address) {
+    spdlog::error("{}", address.error());
+    return 1;
+  }
+  spdlog::info("listening on {}", address->base_url);
+  if (on_listening)
+    on_listening(*address);
+  signals.wait();
+  return 0;
+}
+
+} // namespace anyclaude::commands

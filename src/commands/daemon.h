@@ -1,0 +1,42 @@
+#pragma once
+
+#include "launch/control_listener.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace anyclaude::commands {
+
+struct DaemonOptions {
+  std::filesystem::path model; // absolute; empty: none, and every question is answered so
+  int context_tokens = 0;      // 0: what the model and the memory allow
+  int threads = 0;             // 0: one for each physical core
+  int batch_tokens = 512;
+  int parallel = 16;           // requests computed side by side
+  std::string kv_type = "f16"; // or "q8_0"
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 0; // 0: any free one
+  std::string token;      // empty: a new one
+  std::vector<std::string> allowed_hosts{};
+  bool ends_with_last_launcher = false;
+};
+
+/// How to reach a daemon that listens.
+struct DaemonAddress {
+  std::string base_url;
+  std::string token;
+};
+
+/// Runs gateway, backend and control socket until SIGTERM, SIGINT or SIGHUP, or until the last
+/// launcher has gone. `on_listening` is called once, before the model is loaded. Returns the exit
+/// status; why it could not start stands in the log. To be called with one thread.
+int run_daemon(const DaemonOptions& options, launch::ControlListener listener,
+               const std::function<void(const DaemonAddress&)>& on_listening = {});
+
+/// 0.1.0, from the build.
+std::string program_version();
+
+} // namespace anyclaude::commands

@@ -1,0 +1,31 @@
+#pragma once
+
+#include "commands/daemon.h"
+#include "launch/claude_settings.h"
+#include "launch/daemon.h"
+#include "launch/paths.h"
+
+#include <string>
+#include <vector>
+
+namespace anyclaude::commands {
+
+struct LaunchOptions {
+  DaemonOptions daemon;               // of the daemon, if one has to be started
+  bool insists_on_model = false;      // false: whatever a running daemon serves will do
+  std::string claude;                 // path of Claude Code; empty: found in PATH and beside it
+  std::vector<std::string> arguments; // for Claude Code
+};
+
+/// Starts Claude Code on the running daemon, or on one started for it, and returns its exit status;
+/// 1 when it could not be started, with a sentence on standard error. To be called with one thread.
+int launch_claude(const launch::Paths& paths, LaunchOptions options);
+
+/// The daemon that a launcher wants: it ends with its last launcher.
+launch::DaemonOrder daemon_order(DaemonOptions options, std::string session);
+
+/// What Claude Code needs to know of a ready daemon.
+launch::ClaudeConnection connection_to(const launch::DaemonStatus& status,
+                                       const std::string& session);
+
+} // namespace anyclaude::commands

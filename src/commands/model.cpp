@@ -1,0 +1,114 @@
+#include "commands/model.h"
+
+#include "commands/progress_line.h"
+#include "engine/gguf_info.h"
+
+#include <cstdio>
+#include <format>
+#include <string>
+#include <string_view>
+
+namespace anyclaude::commands {
+namespace fs = std::filesystem;
+
+namespace {
+
+void print_row(std::string_view name, const std::string& value) {
+  std::fputs(std::format("{:<16} {}\n", name, value.empty() ? "not given" : value).c_str(), stdout);
+}
+
+/// 1536 as "1.5 KiB".
+std::string bytes(std::uint64_t number) {
+  constexpr std::string_view kUnits[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+  double value = static_cast<double>(number);
+  std::size_t unit = 0;
+  for (; value >= 1024 && unit + 1 < std::size(kUnits); ++unit)
+    value /= 1024;
+  return unit == 0 ? std::format("{} bytes", number)
+                   : std::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+std::string parameters(std::uint64_t number) {
+  if (number >= 1'000'000'000)
+    return std::format("{:.1f} billion", static_cast<double>(number) / 1e9);
+  return std::format("{:.1f} million", static_cast<double>(number) / 1e6);
+}
+
+std::string memory(const engine::GgufInfo& info) {
+  switch (info.memory) {
+  case engine::MemoryKind::full_attention:
+    return "full attention";
+  case engine::MemoryKind::sliding_window:
+    return std::format("sliding window of {} tokens in some layers", info.sliding_window);
+  case engine::MemoryKind::recurrent:
+    return "recurrent";
+  case engine::MemoryKind::hybrid:
+    return std::format("hybrid: {} of {} layers have attention", info.attention_layers,
+                       info.layers);
+  }
+  return {};
+}
+
+std::string template_abilities(const engine::GgufInfo& info) {
+  if (info.chat_template.empty())
+    return "none in the file: requests cannot be rendered";
+  return std::format("tools: {}, thinking: {}", info.template_has_tools ? "yes" : "no",
+                     info.template_has_thinking ? "yes" : "no");
+}
+
+std::string list(const std::vector<std::string>& texts) {
+  std::string joined;
+  for (const std::string& text : texts)
+    joined += (joined.empty() ? "" : ", ") + text;
+  return joined;
+}
+
+int fail(const std::string& sentence) {
+  std::fprintf(stderr, "anyclaude: %s\n", sentence.c_str());
+  return 1;
+}
+
+} // namespace
+
+int make_demo_model(demo::ModelOptions options, const fs::path& out) {
+  {
+    ProgressLine line("writing " + out.filename().string());
+    options.progress = [&line](std::uint64_t done, std::uint64_t total) {
+      line.show(static_cast<double>(done) / static_cast<double>(total));
+    };
+    if (const auto written = demo::write_demo_model(options, out); !written)
+      return fail(written.error());
+  }
+  std::error_code ignored;
+  std::fputs(std::format("{} ({})\n", out.native(), bytes(fs::file_size(out, ignored))).c_str(),
+             stdout);
+  std::fputs(options.random ? "Random weights: its answers mean nothing.\n"
+                            : "A stand-in: it says what its script says, at real speed.\n",
+             stdout);
+  return 0;
+}
+
+int print_model_info(const fs::path& file) {
+  const auto info = engine::read_gguf_info(file);
+  if (!info)
+    return fail(info.error());
+  print_row("file", std::format("{} ({}{})", file.native(), bytes(info->file_bytes),
+                                info->split_count > 1
+                                    ? std::format(", the first of {}", info->split_count)
+                                    : ""));
+  print_row("name", info->name);
+  print_row("architecture", info->architecture);
+  print_row("parameters", std::format("{}, mostly {}", parameters(info->parameters),
+                                      info->quantization));
+  print_row("layers", std::format("{} x {}, {} heads, {} KV heads", info->layers, info->embedding,
+                                  info->heads, info->kv_heads));
+  print_row("context", std::format("{} tokens", info->context_tokens));
+  print_row("memory", memory(*info));
+  print_row("KV per token", std::format("{} at f16", bytes(info->kv_bytes_per_token)));
+  print_row("tokenizer", std::format("{}, {} tokens", info->tokenizer, info->vocabulary));
+  print_row("ends a turn", list(info->stop_tokens));
+  print_row("chat template", template_abilities(*info));
+  return 0;
+}
+
+} // namespace anyclaude::commands

@@ -1,0 +1,61 @@
+#include "commands/serve.h"
+
+#include "commands/advice.h"
+#include "launch/daemon.h"
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <cstdio>
+#include <format>
+
+namespace anyclaude::commands {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+void print_address(const DaemonAddress& address) {
+  const std::string text = std::format(R"(anyclaude {} is listening
+
+  ANTHROPIC_BASE_URL={}
+  ANTHROPIC_AUTH_TOKEN={}
+
+Those two variables lead any client of the Messages API here; `anyclaude` in another terminal needs
+neither. Ctrl-C ends it.
+)",
+                                       program_version(), address.base_url, address.token);
+  std::fputs(text.c_str(), stdout);
+  std::fflush(stdout);
+}
+
+} // namespace
+
+int serve(const launch::Paths& paths, const DaemonOptions& options) {
+  spdlog::set_default_logger(spdlog::stderr_color_mt("serve"));
+  spdlog::set_pattern("%H:%M:%S.%e %^%l%$: %v");
+  auto listener = launch::open_control_listener(paths);
+  if (!listener) {
+    std::fprintf(stderr, "anyclaude: %s\n",
+                 listener.error().busy
+                     ? "a daemon runs already; `anyclaude` attaches to it, `anyclaude stop` ends it"
+                     : listener.error().message.c_str());
+    return 1;
+  }
+  if (options.model.empty())
+    spdlog::warn("no model is configured. {}", advice_without_model(paths));
+  return run_daemon(options, std::move(*listener), print_address);
+}
+
+int stop(const launch::Paths& paths) {
+  const auto stopped = launch::stop_daemon(paths, 15s);
+  if (!stopped) {
+    std::fprintf(stderr, "anyclaude: %s\n", stopped.error().c_str());
+    return 1;
+  }
+  std::puts(*stopped ? "the daemon has ended" : "no daemon was running");
+  return 0;
+}
+
+} // namespace anyclaude::commands
