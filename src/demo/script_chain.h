@@ -29,6 +29,10 @@ struct ScriptEntry {
 struct ScriptChains {
   std::vector<ScriptPiece> pieces;
   std::vector<ScriptEntry> entries; ///< One for each script.
+  /// A tokenizer that looks for pieces in the text of a script, the longest first as libllama does,
+  /// finds exactly its chain. False where a script is so repetitive that a piece is found
+  /// elsewhere.
+  bool found_again = true;
 };
 
 /// The text of a script, split where the thinking ends. It is what the chat template would print
