@@ -178,8 +178,8 @@ std::optional<SequenceId> PrefixTree::free_sequence() {
   return sequence;
 }
 
-std::optional<PrefixTree::Lease>
-PrefixTree::begin(const std::string& tenant, std::span<const Token> tokens, int limit) {
+std::optional<PrefixTree::Lease> PrefixTree::begin(const std::string& tenant,
+                                                   std::span<const Token> tokens, int limit) {
   tokens = tokens.first(std::min(tokens.size(), static_cast<std::size_t>(std::max(limit, 0))));
   Node* top = root(tenant);
   int matched = 0;
@@ -221,9 +221,10 @@ void PrefixTree::extend(SequenceId sequence, std::span<const Token> tokens) {
     node = child;
   }
 
+  Node* const known = node; // the end of what was in the tree before
   if (!tokens.empty()) {
-    const bool alone = !node->is_root() && node->children.empty() && node == start &&
-                       node->holders.size() == 1;
+    const bool alone =
+        !node->is_root() && node->children.empty() && node == start && node->holders.size() == 1;
     if (alone) {
       node->tokens.insert(node->tokens.end(), tokens.begin(), tokens.end());
     } else {
@@ -242,6 +243,8 @@ void PrefixTree::extend(SequenceId sequence, std::span<const Token> tokens) {
     detach(sequence);
     attach(sequence, node);
     settle(node);
+    if (known != node && known != start)
+      settle(known); // may have been a leaf with an idle holder
     settle(start);
   }
 }
@@ -290,7 +293,9 @@ std::size_t PrefixTree::held() const {
   return cells;
 }
 
-int PrefixTree::length(SequenceId sequence) const { return holders_.at(sequence).node->end(); }
+int PrefixTree::length(SequenceId sequence) const {
+  return holders_.at(sequence).node->end();
+}
 
 int PrefixTree::running() const {
   return static_cast<int>(std::ranges::count_if(

@@ -1,6 +1,5 @@
-#include "kv/prefix_tree.h"
-
 #include "kv/cell_model.h"
+#include "kv/prefix_tree.h"
 
 #include <gtest/gtest.h>
 
@@ -135,6 +134,20 @@ TEST_F(PrefixTreeTest, NoSequenceIsLeftWhenAllRun) {
   for (int i = 0; i < 8; ++i)
     EXPECT_TRUE(tree.begin("a", range(i * 100, 20), 19));
   EXPECT_FALSE(tree.begin("a", range(5000, 20), 19));
+}
+
+TEST_F(PrefixTreeTest, APrefixThatEndedMeanwhileIsNotHeldTwice) {
+  const auto prompt = range(0, 40);
+  const auto lease = tree.begin("a", prompt, 39);
+  EXPECT_EQ(run(range(0, 20)), 0); // an idle leaf on the way
+  memory.compute(lease->sequence, prompt);
+  tree.extend(lease->sequence, prompt);
+  tree.check();
+  EXPECT_TRUE(memory.holds(lease->sequence, prompt));
+  tree.clear_idle();
+  tree.check();
+  EXPECT_TRUE(memory.holds(lease->sequence, prompt));
+  EXPECT_EQ(memory.used(), 40u);
 }
 
 TEST_F(PrefixTreeTest, ClearForgetsEveryIdlePrefix) {
