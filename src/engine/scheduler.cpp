@@ -233,6 +233,8 @@ void Scheduler::after_batch(Running& job, std::span<const BatchToken> batch) {
     job.prompt_computed += count;
     computed_tokens_ += static_cast<std::uint64_t>(count);
     job.emit(JobProgress{job.computed, static_cast<int>(job.job.prompt.size())});
+  } else { // behind a pause, what was evicted meanwhile comes before the token just sampled
+    computed_tokens_ += static_cast<std::uint64_t>(output < 0 ? count : count - 1);
   }
   if (output >= 0)
     sample(job, output);
@@ -254,8 +256,9 @@ void Scheduler::sample(Running& job, int index) {
     end(job, EndReason::end_of_turn);
     return;
   }
-  const bool shown = !decoder_.is_control(token) ||
-                     std::ranges::find(job.job.visible_control, token) != job.job.visible_control.end();
+  const bool shown =
+      !decoder_.is_control(token) ||
+      std::ranges::find(job.job.visible_control, token) != job.job.visible_control.end();
   if (shown)
     emit_text(job, decoder_.piece(token));
   if (job.over)

@@ -33,7 +33,9 @@ struct SchedulerOptions {
 struct SchedulerStats {
   int running = 0;
   int queued = 0;
-  std::uint64_t computed_tokens = 0; // passed to decode for prompts, since the start
+  /// Passed to decode since the start, without the one token for each step of an answer: prompts,
+  /// and what a paused job had to compute again.
+  std::uint64_t computed_tokens = 0;
   std::uint64_t reused_tokens = 0;
   std::uint64_t generated_tokens = 0;
   std::size_t cells_used = 0;
@@ -89,7 +91,7 @@ class Scheduler {
   Decoder& decoder_;
   SchedulerOptions options_;
   kv::PrefixTree tree_;
-  RunningList running_;                         // in order of admission
+  RunningList running_;                        // in order of admission
   std::deque<std::unique_ptr<Running>> queue_; // in order of arrival; suspended ones in front
   std::uint64_t computed_tokens_ = 0;
   std::uint64_t reused_tokens_ = 0;

@@ -1,0 +1,181 @@
+#pragma once
+
+#include "engine/decoder.h"
+#include "kv/cell_model.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace anyclaude::engine {
+
+/// A model of plain arrays that keeps the decoder's contract, and throws std::logic_error when its
+/// user breaks it. What it "says" behind some tokens is a hash of exactly those tokens as its cells
+/// hold them, so an answer that was computed on a wrong prefix is a different answer.
+///
+/// Tokens 0 … 255 are bytes.
+class FakeDecoder : public Decoder {
+ public:
+  static constexpr Token kEndOfTurn = 256;
+  static constexpr Token kToolCall = 257; // a control token that a caller may want to see
+  static constexpr Token kHidden = 258;   // one that nobody wants to see
+
+  FakeDecoder(int cells, int batch_tokens, int sequences)
+      : cells_(static_cast<std::size_t>(cells)),
+        batch_tokens_(static_cast<std::size_t>(batch_tokens)), sequences_(sequences) {}
+
+  /// What the most probable token behind `context` is; a letter unless a test says otherwise.
+  std::function<Token(std::span<const Token> context)> answer = letter;
+  /// What the next calls of decode return; ok when empty.
+  std::deque<DecodeStatus> statuses;
+  /// Every batch that decode was given, those that did not succeed included.
+  std::vector<std::vector<BatchToken>> batches;
+  /// Tokens of the batches that succeeded.
+  std::size_t computed = 0;
+  std::vector<SamplingOptions> samplers; // that were made, in order
+
+  static Token letter(std::span<const Token> context) {
+    return static_cast<Token>('a' + hash(context) % 26);
+  }
+
+  DecodeStatus decode(std::span<const BatchToken> batch) override {
+    require(!batch.empty(), "an empty batch");
+    require(batch.size() <= batch_tokens_, "a batch that is too large");
+    batches.emplace_back(batch.begin(), batch.end());
+    contexts_.clear();
+    DecodeStatus status = DecodeStatus::ok;
+    if (!statuses.empty()) {
+      status = statuses.front();
+      statuses.pop_front();
+    }
+    if (memory_.used() + batch.size() > cells_)
+      status = DecodeStatus::no_space;
+    if (status == DecodeStatus::no_space)
+      return status;
+    // A batch that fails half way leaves its first half behind.
+    const std::size_t count = status == DecodeStatus::ok ? batch.size() : batch.size() / 2;
+    for (std::size_t i = 0; i < count; ++i)
+      compute(static_cast<int>(i), batch[i]);
+    if (status == DecodeStatus::ok)
+      computed += batch.size();
+    else
+      contexts_.clear();
+    return status;
+  }
+
+  void truncate(SequenceId sequence, int length) override {
+    if (length < this->length(sequence))
+      remove(sequence, length, this->length(sequence));
+  }
+
+  std::span<const float> logits(int index) override {
+    const std::uint64_t value = hash(contexts_.at(index));
+    logits_ = {static_cast<float>(value & 0xFFFF), static_cast<float>(value >> 48)};
+    return logits_;
+  }
+
+  std::unique_ptr<Sampler> make_sampler(const SamplingOptions& options) override {
+    samplers.push_back(options);
+    const auto nonce = static_cast<std::uint32_t>(samplers.size()); // every answer draws its own
+    return std::make_unique<FakeSampler>(*this, options, options.has_seed ? options.seed : nonce);
+  }
+
+  bool ends_turn(Token token) const override { return token == kEndOfTurn; }
+  bool is_control(Token token) const override { return token >= kEndOfTurn && token <= kHidden; }
+  std::string piece(Token token) const override {
+    if (token >= 0 && token < 256)
+      return {static_cast<char>(token)};
+    return token == kToolCall ? "<tool_call>" : "<hidden>";
+  }
+
+  void share(SequenceId from, SequenceId to, int begin, int end) override {
+    require(from != to && begin < end, "a share of nothing");
+    memory_.share(from, to, begin, end);
+    for (int position = begin; position < end; ++position)
+      tokens_[to][position] = tokens_[from].at(position);
+  }
+
+  void remove(SequenceId sequence, int begin, int end) override {
+    memory_.remove(sequence, begin, end);
+    auto& row = tokens_[sequence];
+    row.erase(row.lower_bound(begin), row.lower_bound(end));
+  }
+
+  std::size_t cells_used() const { return memory_.used(); }
+
+  /// Sequences that hold any cell.
+  int sequences_used() const {
+    return static_cast<int>(
+        std::ranges::count_if(tokens_, [](const auto& entry) { return !entry.second.empty(); }));
+  }
+
+ private:
+  class FakeSampler : public Sampler {
+   public:
+    FakeSampler(FakeDecoder& decoder, const SamplingOptions& options, std::uint32_t seed)
+        : decoder_(decoder), greedy_(options.temperature <= 0), seed_(seed) {}
+    Token sample(int index) override {
+      const auto& context = decoder_.contexts_.at(index); // throws where no output was asked for
+      if (greedy_)
+        return decoder_.answer(context);
+      const std::vector<Token> draw{static_cast<Token>(hash(context) >> 33),
+                                    static_cast<Token>(seed_), ++draws_};
+      return letter(draw);
+    }
+
+   private:
+    FakeDecoder& decoder_;
+    bool greedy_;
+    std::uint32_t seed_;
+    Token draws_ = 0;
+  };
+
+  static void require(bool holds, const char* what) {
+    if (!holds)
+      throw std::logic_error(std::string("the decoder was given ") + what);
+  }
+
+  static std::uint64_t hash(std::span<const Token> tokens) {
+    std::uint64_t value = 0xCBF29CE484222325u;
+    for (const Token token : tokens) {
+      value = (value ^ static_cast<std::uint32_t>(token)) * 0x100000001B3u;
+      value ^= value >> 29;
+    }
+    return value;
+  }
+
+  int length(SequenceId sequence) { return static_cast<int>(tokens_[sequence].size()); }
+
+  void compute(int index, const BatchToken& token) {
+    require(token.sequence >= 0 && token.sequence < sequences_, "a sequence it does not have");
+    require(token.position == length(token.sequence), "a position out of order");
+    memory_.compute(token.sequence, std::span(&token.token, 1));
+    auto& row = tokens_[token.sequence];
+    row[token.position] = token.token;
+    if (!token.output)
+      return;
+    std::vector<Token> context;
+    for (const auto& [position, value] : row)
+      context.push_back(value);
+    require(memory_.holds(token.sequence, context), "a sequence with another's cells");
+    contexts_[index] = std::move(context);
+  }
+
+  std::size_t cells_;
+  std::size_t batch_tokens_;
+  int sequences_;
+  kv::CellModel memory_;
+  std::map<SequenceId, std::map<int, Token>> tokens_; // by position
+  std::map<int, std::vector<Token>> contexts_;        // of the last batch's outputs, by index
+  std::vector<float> logits_;
+};
+
+} // namespace anyclaude::engine

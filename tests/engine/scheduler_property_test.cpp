@@ -1,0 +1,115 @@
+// Any mixture of requests, cancellations and failures over a pool of any size, against what each
+// request should say by itself.
+#include "engine/scheduler.h"
+#include "engine/simulation.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <map>
+
+namespace anyclaude::engine {
+namespace {
+
+struct Asked {
+  std::vector<Token> prompt;
+  int max_tokens = 0;
+  bool cancelled = false;
+};
+
+SchedulerOptions any_options() {
+  SchedulerOptions options;
+  options.context_tokens = *rc::gen::inRange(150, 600);
+  options.batch_tokens = *rc::gen::inRange(8, 100);
+  options.max_running = *rc::gen::inRange(1, 8);
+  options.sequences = options.max_running + *rc::gen::inRange(0, 8);
+  options.max_queued = 1000;
+  options.reuse = *rc::gen::weightedElement<bool>({{5, true}, {1, false}});
+  return options;
+}
+
+/// Prompts that share their beginnings with others most of the time, and go on from an answer now
+/// and then.
+std::vector<Token> any_prompt(const std::vector<std::pair<JobId, Asked>>& asked) {
+  const auto tail = words(*rc::gen::inRange(10, 14), *rc::gen::inRange(1, 30));
+  const int kind = *rc::gen::inRange(0, 3);
+  if (kind == 0 && !asked.empty()) {
+    const Asked& before = asked[*rc::gen::inRange<std::size_t>(0, asked.size())].second;
+    if (before.prompt.size() < 80)
+      return before.prompt + bytes(expected_text(before.prompt, before.max_tokens)) + tail;
+  }
+  return words(*rc::gen::inRange(0, 3), *rc::gen::inRange(1, 90)) + tail;
+}
+
+RC_GTEST_PROP(SchedulerProperty, EveryAnswerIsThatOfItsPromptAlone, ()) {
+  const SchedulerOptions options = any_options();
+  Simulation simulation(options);
+  std::vector<std::pair<JobId, Asked>> asked;
+  const int actions = *rc::gen::inRange(1, 120);
+  for (int i = 0; i < actions; ++i) {
+    const int action = *rc::gen::inRange(0, 10);
+    if (action < 3) {
+      Asked next{any_prompt(asked), *rc::gen::inRange(1, 25)};
+      const std::string tenant = *rc::gen::element<std::string>("anna", "bert");
+      asked.emplace_back(simulation.add(job_of(next.prompt, next.max_tokens, tenant)), next);
+    } else if (action == 3 && !asked.empty()) {
+      auto& [id, job] = asked[*rc::gen::inRange<std::size_t>(0, asked.size())];
+      job.cancelled = job.cancelled || !simulation.heard(id).over();
+      simulation.scheduler.cancel(id);
+    } else {
+      simulation.scheduler.step();
+    }
+    simulation.scheduler.check();
+    RC_ASSERT(simulation.scheduler.stats().cells_used == simulation.decoder.cells_used());
+    RC_ASSERT(simulation.decoder.sequences_used() <= options.sequences);
+    RC_ASSERT(simulation.scheduler.stats().running <= options.max_running);
+  }
+  simulation.run();
+
+  for (const auto& [id, job] : asked) {
+    const Heard& heard = simulation.heard(id);
+    if (job.cancelled) {
+      RC_ASSERT(!heard.over());
+      continue;
+    }
+    RC_ASSERT(heard.ended.has_value());
+    RC_ASSERT(heard.text() == expected_text(job.prompt, job.max_tokens));
+    RC_ASSERT(heard.started->computed >= 1);
+    RC_ASSERT(options.reuse || heard.reused() == 0);
+  }
+  // Nothing is left that could not be given up: a request as large as the pool still runs.
+  const auto largest = words(99, options.context_tokens - 1);
+  RC_ASSERT(simulation.run(job_of(largest, 1)).text() == expected_text(largest, 1));
+  RC_ASSERT(simulation.decoder.sequences_used() <= 2); // one cell is left beside it
+}
+
+RC_GTEST_PROP(SchedulerProperty, FailedBatchesSpoilNothing, ()) {
+  SchedulerOptions options = any_options();
+  Simulation simulation(options);
+  std::vector<std::pair<JobId, Asked>> asked;
+  for (int i = 0; i < 12; ++i) {
+    Asked next{any_prompt(asked), *rc::gen::inRange(1, 10)};
+    asked.emplace_back(simulation.add(job_of(next.prompt, next.max_tokens)), next);
+    for (int steps = *rc::gen::inRange(0, 6); steps > 0; --steps) {
+      simulation.decoder.statuses = {
+          *rc::gen::weightedElement<DecodeStatus>({{6, DecodeStatus::ok},
+                                                   {1, DecodeStatus::failed},
+                                                   {1, DecodeStatus::aborted},
+                                                   {1, DecodeStatus::no_space}})};
+      simulation.scheduler.step();
+      simulation.scheduler.check();
+      RC_ASSERT(simulation.scheduler.stats().cells_used == simulation.decoder.cells_used());
+    }
+  }
+  simulation.decoder.statuses.clear();
+  simulation.run();
+  for (const auto& [id, job] : asked) {
+    const Heard& heard = simulation.heard(id);
+    RC_ASSERT(heard.over());
+    if (heard.ended)
+      RC_ASSERT(heard.text() == expected_text(job.prompt, job.max_tokens));
+  }
+}
+
+} // namespace
+} // namespace anyclaude::engine

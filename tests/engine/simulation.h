@@ -1,0 +1,115 @@
+#pragma once
+
+#include "engine/fake_decoder.h"
+#include "engine/heard.h"
+#include "engine/scheduler.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace anyclaude::engine {
+
+/// Tokens that no answer consists of, different for every `seed`.
+inline std::vector<Token> words(int seed, int count) {
+  std::vector<Token> tokens(static_cast<std::size_t>(count));
+  std::iota(tokens.begin(), tokens.end(), 10'000 * (seed + 1));
+  return tokens;
+}
+
+inline std::vector<Token> operator+(std::vector<Token> left, const std::vector<Token>& right) {
+  left.insert(left.end(), right.begin(), right.end());
+  return left;
+}
+
+inline std::vector<Token> bytes(std::string_view text) {
+  std::vector<Token> tokens;
+  for (const char c : text)
+    tokens.push_back(static_cast<unsigned char>(c));
+  return tokens;
+}
+
+/// A greedy request.
+inline Job job_of(std::vector<Token> prompt, int max_tokens = 8, std::string tenant = "anna") {
+  Job job;
+  job.tenant = std::move(tenant);
+  job.prompt = std::move(prompt);
+  job.sampling.temperature = 0;
+  job.max_tokens = max_tokens;
+  return job;
+}
+
+/// A scheduler over a decoder of plain arrays, and what each job's client heard.
+class Simulation {
+ public:
+  explicit Simulation(const SchedulerOptions& options)
+      : decoder(options.context_tokens, options.batch_tokens, options.sequences),
+        scheduler(decoder, options) {}
+
+  JobId add(Job job) {
+    const JobId id = next_++;
+    auto heard = std::make_shared<Heard>();
+    job.on_event = [heard](const JobEvent& event) { (*heard)(event); };
+    heard_[id] = heard;
+    EXPECT_TRUE(scheduler.add(id, std::move(job)));
+    return id;
+  }
+
+  const Heard& heard(JobId id) const { return *heard_.at(id); }
+
+  /// Adds a job and runs until everything has ended.
+  const Heard& run(Job job) {
+    const JobId id = add(std::move(job));
+    run();
+    return heard(id);
+  }
+
+  void run() {
+    for (int steps = 0; scheduler.step(); ++steps) {
+      scheduler.check();
+      ASSERT_EQ(scheduler.stats().cells_used, decoder.cells_used());
+      ASSERT_LT(steps, 100'000) << "the jobs do not end";
+    }
+    EXPECT_EQ(scheduler.stats().running, 0);
+    EXPECT_EQ(scheduler.stats().queued, 0);
+  }
+
+  /// One step, which must find work.
+  const std::vector<BatchToken>& step() {
+    EXPECT_TRUE(scheduler.step());
+    scheduler.check();
+    return decoder.batches.back();
+  }
+
+  FakeDecoder decoder;
+  Scheduler scheduler;
+
+ private:
+  JobId next_ = 1;
+  std::map<JobId, std::shared_ptr<Heard>> heard_;
+};
+
+/// What a job should say, from its prompt alone.
+inline std::string expected_text(std::vector<Token> prompt, int max_tokens) {
+  std::string text;
+  for (int i = 0; i < max_tokens; ++i) {
+    prompt.push_back(FakeDecoder::letter(prompt));
+    text += static_cast<char>(prompt.back());
+  }
+  return text;
+}
+
+/// Tokens of a batch by sequence.
+inline std::map<SequenceId, int> shares(const std::vector<BatchToken>& batch) {
+  std::map<SequenceId, int> counts;
+  for (const BatchToken& token : batch)
+    ++counts[token.sequence];
+  return counts;
+}
+
+} // namespace anyclaude::engine
