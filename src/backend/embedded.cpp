@@ -20,7 +20,8 @@ namespace {
 using anthropic::Error;
 using anthropic::ErrorKind;
 
-template <class... Ts> struct Overloaded : Ts... {
+template <class... Ts>
+struct Overloaded : Ts... {
   using Ts::operator()...;
 };
 
@@ -174,8 +175,7 @@ std::expected<const prompt::PromptBuilder*, Error> Embedded::prompts() const {
     return refuse(ErrorKind::overloaded, now.detail);
   std::call_once(lazy_->once, [this] {
     const engine::ModelFacts& facts = engine_.model().facts();
-    auto parsed =
-        prompt::ChatTemplate::parse(facts.chat_template, facts.bos_text, facts.eos_text);
+    auto parsed = prompt::ChatTemplate::parse(facts.chat_template, facts.bos_text, facts.eos_text);
     if (!parsed) {
       lazy_->error = parsed.error();
       return;
@@ -248,10 +248,9 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
   job.max_tokens = request.max_tokens;
   job.stop_sequences = request.stop_sequences;
   job.visible_control = lazy_->markers;
-  job.on_event = [answer = std::make_shared<Answer>(prompt->format, request.caching,
-                                                    std::move(sink))](engine::JobEvent event) {
-    (*answer)(std::move(event));
-  };
+  job.on_event = [answer =
+                      std::make_shared<Answer>(prompt->format, request.caching, std::move(sink))](
+                     engine::JobEvent event) { (*answer)(std::move(event)); };
   auto handle = engine_.submit(std::move(job));
   if (handle)
     return std::make_unique<EmbeddedGeneration>(std::move(*handle));

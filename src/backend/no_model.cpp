@@ -7,11 +7,15 @@ namespace {
 constexpr const char* kAdvice =
     "no model is configured: start anyclaude with --model /path/to/model.gguf";
 
-anthropic::Error error() { return {anthropic::ErrorKind::overloaded, kAdvice}; }
+anthropic::Error error() {
+  return {anthropic::ErrorKind::overloaded, kAdvice};
+}
 
 } // namespace
 
-Health NoModel::health() const { return {false, kAdvice}; }
+Health NoModel::health() const {
+  return {false, kAdvice};
+}
 
 std::expected<int, anthropic::Error> NoModel::count_tokens(const anthropic::Request&) const {
   return std::unexpected(error());

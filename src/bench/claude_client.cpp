@@ -4,9 +4,9 @@
 #include "launch/captured_process.h"
 
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include <format>
-#include <unistd.h>
 
 namespace anyclaude::bench {
 
@@ -35,19 +35,21 @@ ClaudeClient::create(std::filesystem::path program, std::filesystem::path home,
   client->project_ = std::move(project);
   client->paths_ = std::move(paths);
   client->while_running_ = std::move(while_running);
-  const auto run = launch::run_captured({.command = {.program = client->program_,
-                                                     .arguments = {"--version"},
-                                                     .variables = {{"HOME", client->home_.native()}}},
-                                         .working_directory = client->project_,
-                                         .timeout = std::chrono::seconds(60),
-                                         .while_running = client->while_running_});
+  const auto run =
+      launch::run_captured({.command = {.program = client->program_,
+                                        .arguments = {"--version"},
+                                        .variables = {{"HOME", client->home_.native()}}},
+                            .working_directory = client->project_,
+                            .timeout = std::chrono::seconds(60),
+                            .while_running = client->while_running_});
   if (!run)
     return std::unexpected(run.error());
   if (run->status != 0)
     return std::unexpected(std::format("{} --version ended with status {}: {}",
                                        client->program_.native(), run->status,
                                        end_of(run->errors)));
-  client->version_ = run->output.substr(0, run->output.find_first_of(" \n")); // "2.1.330 (Claude Code)"
+  client->version_ =
+      run->output.substr(0, run->output.find_first_of(" \n")); // "2.1.330 (Claude Code)"
   return client;
 }
 

@@ -29,7 +29,9 @@ std::string duration(double milliseconds) {
                              : std::format("{:.2f} s", milliseconds / 1000);
 }
 
-double rounded(double value) { return std::round(value * 100) / 100; }
+double rounded(double value) {
+  return std::round(value * 100) / 100;
+}
 
 } // namespace
 
@@ -38,10 +40,10 @@ std::string table(const Report& report) {
                                  "computed", "first token", "speed-up");
   for (const Measured& request : report.requests) {
     const bool is_first = &request == &report.requests.front();
-    text += std::format("{:<16}{:>10}{:>10}{:>10}{:>14}{:>10}\n", title(request),
-                        request.prompt_tokens, request.reused_tokens, request.computed_tokens,
-                        duration(request.ttft_ms),
-                        is_first ? "" : std::format("{:.1f}x", speedup(report, request)));
+    text +=
+        std::format("{:<16}{:>10}{:>10}{:>10}{:>14}{:>10}\n", title(request), request.prompt_tokens,
+                    request.reused_tokens, request.computed_tokens, duration(request.ttft_ms),
+                    is_first ? "" : std::format("{:.1f}x", speedup(report, request)));
   }
   return text;
 }

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <filesystem>
-#include <expected>
 #include <cstdint>
+#include <expected>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -30,6 +30,7 @@ std::string table(const Report& report);
 std::string json(const Report& report);
 
 /// The error says why the file could not be written.
-std::expected<void, std::string> write_json(const Report& report, const std::filesystem::path& file);
+std::expected<void, std::string> write_json(const Report& report,
+                                            const std::filesystem::path& file);
 
 } // namespace anyclaude::bench

@@ -62,7 +62,9 @@ class Prose {
   std::vector<std::string_view> function_words_ = split(demo::word_lists().function_words);
 };
 
-Json text_block(const std::string& text) { return {{"type", "text"}, {"text", text}}; }
+Json text_block(const std::string& text) {
+  return {{"type", "text"}, {"text", text}};
+}
 
 Json cached_block(const std::string& text) {
   Json block = text_block(text);
@@ -81,10 +83,10 @@ Json tool(Prose& prose, std::size_t number) {
     if (i < 2)
       required.push_back(name);
   }
-  return {{"name", std::format("Tool{}", number)},
-          {"description", prose.text(kTools / kToolCount - kParameters * (kParameterText + 60))},
-          {"input_schema",
-           {{"type", "object"}, {"properties", properties}, {"required", required}}}};
+  return {
+      {"name", std::format("Tool{}", number)},
+      {"description", prose.text(kTools / kToolCount - kParameters * (kParameterText + 60))},
+      {"input_schema", {{"type", "object"}, {"properties", properties}, {"required", required}}}};
 }
 
 } // namespace
@@ -102,8 +104,9 @@ SyntheticRequest synthetic_request(std::string_view words) {
       cached_block("You are a synthetic agent."), cached_block(prose.text(kSystem))};
   const Json question = {
       {"role", "user"},
-      {"content", {text_block("<system-reminder>\nNothing to remember.\n</system-reminder>\n"),
-                   cached_block(std::string(words))}}};
+      {"content",
+       {text_block("<system-reminder>\nNothing to remember.\n</system-reminder>\n"),
+        cached_block(std::string(words))}}};
   const Json environment = {{"role", "system"}, {"content", prose.text(kEnvironment)}};
   return {system.dump(), tools.dump(), question.dump() + "," + environment.dump()};
 }

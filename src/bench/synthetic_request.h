@@ -6,8 +6,8 @@
 namespace anyclaude::bench {
 
 /// The first request of a conversation, of the shape that Claude Code 2.1.330 sends headless: 12
-/// tools (31,000 characters), a system prompt of 6,900 characters in three blocks with a line on top
-/// that differs with every question, an inline system message of 9,000 characters behind the
+/// tools (31,000 characters), a system prompt of 6,900 characters in three blocks with a line on
+/// top that differs with every question, an inline system message of 9,000 characters behind the
 /// person's words. The words themselves are drawn from the demo models' word lists.
 /// Returns the JSON of `system` and `tools`, and that of the first two messages.
 struct SyntheticRequest {

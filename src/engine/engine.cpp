@@ -3,6 +3,7 @@
 #include "engine/llama_decoder.h"
 
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -12,7 +13,6 @@
 #include <limits>
 #include <mutex>
 #include <thread>
-#include <unistd.h>
 #include <variant>
 
 namespace anyclaude::engine {
@@ -21,7 +21,7 @@ namespace {
 
 constexpr int kLargestDefaultContext = 65536; // tokens; enough for an agent, a bounded pool
 constexpr int kSmallestDefaultContext = 4096;
-constexpr int kContextStep = 256; // libllama rounds the pool up to it
+constexpr int kContextStep = 256;      // libllama rounds the pool up to it
 constexpr float kProgressStep = 0.01F; // of loading, between two changes of the status
 
 /// Bytes of RAM that can be had without swapping.
@@ -46,7 +46,8 @@ int default_context(const ModelFacts& facts) {
                                  ? budget / facts.kv_bytes_per_token
                                  : std::numeric_limits<std::uint32_t>::max();
   const int wanted = std::min(facts.train_context_tokens, kLargestDefaultContext);
-  const int context = static_cast<int>(std::min<std::uint64_t>(fits, static_cast<std::uint64_t>(wanted)));
+  const int context =
+      static_cast<int>(std::min<std::uint64_t>(fits, static_cast<std::uint64_t>(wanted)));
   return std::max(context, std::min(wanted, kSmallestDefaultContext)) / kContextStep * kContextStep;
 }
 
@@ -237,7 +238,9 @@ EngineStatus Engine::wait_until_loaded() const {
   return state_->status;
 }
 
-const Model& Engine::model() const { return *state_->model; }
+const Model& Engine::model() const {
+  return *state_->model;
+}
 
 int Engine::context_tokens() const {
   const std::scoped_lock lock(state_->mutex);

@@ -64,7 +64,8 @@ struct Job {
   std::vector<Token> visible_control;
   /// Called on the engine thread, in order; must not block.
   std::function<void(JobEvent)> on_event;
-  /// Sees the logits that each token is sampled from, before sampling. For self-tests; may be empty.
+  /// Sees the logits that each token is sampled from, before sampling. For self-tests; may be
+  /// empty.
   std::function<void(std::span<const float>)> on_logits;
 };
 

@@ -102,7 +102,9 @@ LlamaDecoder::~LlamaDecoder() {
     llama_free(context_);
 }
 
-int LlamaDecoder::context_tokens() const { return static_cast<int>(llama_n_ctx_seq(context_)); }
+int LlamaDecoder::context_tokens() const {
+  return static_cast<int>(llama_n_ctx_seq(context_));
+}
 
 DecodeStatus LlamaDecoder::decode(std::span<const BatchToken> tokens) {
   llama_batch& batch = batch_->batch;

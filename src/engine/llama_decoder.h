@@ -19,7 +19,7 @@ struct ContextOptions {
   int batch_tokens = 512;
   int max_outputs = 16; // tokens of one batch whose logits are wanted
   int sequences = 64;
-  int threads = 0;              // 0: one for each physical core
+  int threads = 0;             // 0: one for each physical core
   std::string kv_type = "f16"; // or "q8_0"
 };
 

@@ -156,12 +156,15 @@ Model::load(const ModelOptions& options, const std::function<bool(float)>& progr
   }
   std::unique_ptr<Model> model(new Model(handle));
   if (llama_model_has_encoder(handle) || !llama_model_has_decoder(handle))
-    return std::unexpected("the model " + path + " is not a decoder: it cannot hold a conversation");
+    return std::unexpected("the model " + path +
+                           " is not a decoder: it cannot hold a conversation");
   model->read_facts(options.path);
   return model;
 }
 
-Model::~Model() { llama_model_free(model_); }
+Model::~Model() {
+  llama_model_free(model_);
+}
 
 void Model::read_facts(const std::filesystem::path& path) {
   facts_.id = path.stem().string();
@@ -192,9 +195,13 @@ void Model::read_facts(const std::filesystem::path& path) {
       control_texts_.push_back(token_text(vocab(), token));
 }
 
-const llama_vocab* Model::vocab() const { return llama_model_get_vocab(model_); }
+const llama_vocab* Model::vocab() const {
+  return llama_model_get_vocab(model_);
+}
 
-int Model::vocab_size() const { return llama_vocab_n_tokens(vocab()); }
+int Model::vocab_size() const {
+  return llama_vocab_n_tokens(vocab());
+}
 
 std::vector<Token> Model::tokenize(std::string_view text, bool parse_special) const {
   std::vector<Token> tokens(text.size() / 3 + 16);
@@ -219,8 +226,8 @@ Token Model::prompt_start() const {
 std::string Model::piece(Token token) const {
   std::string bytes(64, '\0');
   const auto run = [&] {
-    return llama_token_to_piece(vocab(), token, bytes.data(), static_cast<std::int32_t>(bytes.size()),
-                                0, true);
+    return llama_token_to_piece(vocab(), token, bytes.data(),
+                                static_cast<std::int32_t>(bytes.size()), 0, true);
   };
   int length = run();
   if (length < 0) {
@@ -231,8 +238,12 @@ std::string Model::piece(Token token) const {
   return bytes;
 }
 
-bool Model::ends_turn(Token token) const { return llama_vocab_is_eog(vocab(), token); }
+bool Model::ends_turn(Token token) const {
+  return llama_vocab_is_eog(vocab(), token);
+}
 
-bool Model::is_control(Token token) const { return llama_vocab_is_control(vocab(), token); }
+bool Model::is_control(Token token) const {
+  return llama_vocab_is_control(vocab(), token);
+}
 
 } // namespace anyclaude::engine

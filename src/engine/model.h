@@ -67,7 +67,8 @@ class Model {
   /// The token that must begin every prompt, -1 for none.
   Token prompt_start() const;
 
-  /// The bytes a token stands for; may be a part of a UTF-8 sequence. Control tokens give their name.
+  /// The bytes a token stands for; may be a part of a UTF-8 sequence. Control tokens give their
+  /// name.
   std::string piece(Token token) const;
   bool ends_turn(Token token) const;
   bool is_control(Token token) const;

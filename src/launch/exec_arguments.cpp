@@ -1,7 +1,8 @@
 #include "launch/exec_arguments.h"
 
-#include <cstring>
 #include <unistd.h>
+
+#include <cstring>
 
 extern char** environ; // POSIX declares it in no header
 

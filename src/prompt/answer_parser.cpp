@@ -72,8 +72,8 @@ bool AnswerParser::advance(Events& events, bool at_end) {
   switch (state_) {
   case State::start: { // only here may thinking begin
     const auto first = buffer_.find_first_not_of(kSpace);
-    const auto rest = first == std::string::npos ? std::string_view{}
-                                                 : std::string_view(buffer_).substr(first);
+    const auto rest =
+        first == std::string::npos ? std::string_view{} : std::string_view(buffer_).substr(first);
     if (rest.starts_with(kThink)) {
       buffer_.erase(0, first + kThink.size());
       state_ = State::thinking;

@@ -43,10 +43,10 @@ class AnswerParser {
 
   AnswerFormat format_;
   State state_;
-  std::string buffer_;       // not yet certain
-  std::string space_;        // white space that is only said when more text follows
-  std::string thinking_;     // all of it, for the signature
-  bool said_ = false;        // some text since the last block began
+  std::string buffer_;   // not yet certain
+  std::string space_;    // white space that is only said when more text follows
+  std::string thinking_; // all of it, for the signature
+  bool said_ = false;    // some text since the last block began
   bool called_tool_ = false;
 };
 

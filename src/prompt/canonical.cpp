@@ -13,7 +13,8 @@ using anthropic::Request;
 using anthropic::Role;
 using anthropic::Tool;
 
-template <class... Ts> struct Overloaded : Ts... {
+template <class... Ts>
+struct Overloaded : Ts... {
   using Ts::operator()...;
 };
 
@@ -57,8 +58,8 @@ class Canonicalizer {
 
   Canonical run() {
     using Thinking = anthropic::Thinking::Kind;
-    out_.input.enable_thinking = request_.thinking.kind == Thinking::enabled ||
-                                 request_.thinking.kind == Thinking::adaptive;
+    out_.input.enable_thinking =
+        request_.thinking.kind == Thinking::enabled || request_.thinking.kind == Thinking::adaptive;
     add_tools();
     add_system();
     for (std::size_t i = 0; i < request_.messages.size(); ++i) {
@@ -131,19 +132,14 @@ class Canonicalizer {
   std::string result_text(const anthropic::ToolResultBlock& result) {
     std::string text;
     for (const auto& block : result.content)
-      add_paragraph(text, std::visit(Overloaded{
-                                         [](const anthropic::TextBlock& b) { return b.text; },
-                                         [&](const anthropic::ImageBlock& b) {
-                                           return image_placeholder(b);
-                                         },
-                                         [&](const anthropic::ToolReferenceBlock& b) {
-                                           return reference(b);
-                                         },
-                                         [&](const anthropic::UnsupportedBlock& b) {
-                                           return placeholder(b);
-                                         },
-                                     },
-                                     block));
+      add_paragraph(
+          text, std::visit(Overloaded{
+                               [](const anthropic::TextBlock& b) { return b.text; },
+                               [&](const anthropic::ImageBlock& b) { return image_placeholder(b); },
+                               [&](const anthropic::ToolReferenceBlock& b) { return reference(b); },
+                               [&](const anthropic::UnsupportedBlock& b) { return placeholder(b); },
+                           },
+                           block));
     if (is_blank(text))
       text = "(no output)";
     if (result.is_error && !text.starts_with("Error"))
@@ -159,7 +155,8 @@ class Canonicalizer {
     };
     std::ranges::stable_sort(results, {}, place);
     for (const auto* result : results) {
-      const auto call = std::ranges::find(last_calls_, result->tool_use_id, &anthropic::ToolUseBlock::id);
+      const auto call =
+          std::ranges::find(last_calls_, result->tool_use_id, &anthropic::ToolUseBlock::id);
       Json message = {{"role", "tool"}, {"tool_call_id", result->tool_use_id}};
       if (call != last_calls_.end())
         message["name"] = control_.protect(call->name);
@@ -173,18 +170,19 @@ class Canonicalizer {
     std::vector<const anthropic::ToolResultBlock*> results;
     std::string text;
     for (const ContentBlock& block : message.content)
-      std::visit(Overloaded{
-                     [&](const anthropic::TextBlock& b) {
-                       if (!is_blank(b.text))
-                         add_paragraph(text, b.text);
-                     },
-                     [&](const anthropic::ImageBlock& b) { add_paragraph(text, image_placeholder(b)); },
-                     [&](const anthropic::ToolResultBlock& b) { results.push_back(&b); },
-                     [&](const anthropic::ToolReferenceBlock& b) { add_paragraph(text, reference(b)); },
-                     [&](const anthropic::UnsupportedBlock& b) { add_paragraph(text, placeholder(b)); },
-                     [](const auto&) {}, // the assistant's own blocks mean nothing here
-                 },
-                 block);
+      std::visit(
+          Overloaded{
+              [&](const anthropic::TextBlock& b) {
+                if (!is_blank(b.text))
+                  add_paragraph(text, b.text);
+              },
+              [&](const anthropic::ImageBlock& b) { add_paragraph(text, image_placeholder(b)); },
+              [&](const anthropic::ToolResultBlock& b) { results.push_back(&b); },
+              [&](const anthropic::ToolReferenceBlock& b) { add_paragraph(text, reference(b)); },
+              [&](const anthropic::UnsupportedBlock& b) { add_paragraph(text, placeholder(b)); },
+              [](const auto&) {}, // the assistant's own blocks mean nothing here
+          },
+          block);
     add_results(std::move(results));
     if (message.role == Role::system && !is_blank(text))
       text = "<system-reminder>\n" + text + "\n</system-reminder>";

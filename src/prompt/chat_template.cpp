@@ -30,15 +30,15 @@ ChatTemplate::ChatTemplate(ChatTemplate&&) noexcept = default;
 ChatTemplate& ChatTemplate::operator=(ChatTemplate&&) noexcept = default;
 ChatTemplate::~ChatTemplate() = default;
 
-std::expected<ChatTemplate, std::string> ChatTemplate::parse(const std::string& source,
-                                                             const std::string& bos,
-                                                             const std::string& eos) {
+std::expected<ChatTemplate, std::string>
+ChatTemplate::parse(const std::string& source, const std::string& bos, const std::string& eos) {
   try {
     ChatTemplate result(std::make_unique<Compiled>(source.empty() ? kChatMl : source, bos, eos));
     result.probe();
     return result;
   } catch (const std::exception& error) {
-    return std::unexpected(std::string("the model's chat template cannot be used: ") + error.what());
+    return std::unexpected(std::string("the model's chat template cannot be used: ") +
+                           error.what());
   }
 }
 

@@ -33,9 +33,8 @@ class ChatTemplate {
  public:
   /// `bos` and `eos` are the texts of those tokens, empty for none. An empty source stands for
   /// ChatML. The error says where the template is wrong.
-  static std::expected<ChatTemplate, std::string> parse(const std::string& source,
-                                                        const std::string& bos,
-                                                        const std::string& eos);
+  static std::expected<ChatTemplate, std::string>
+  parse(const std::string& source, const std::string& bos, const std::string& eos);
   ChatTemplate(ChatTemplate&&) noexcept;
   ChatTemplate& operator=(ChatTemplate&&) noexcept;
   ~ChatTemplate();

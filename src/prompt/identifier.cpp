@@ -9,7 +9,9 @@
 
 namespace anyclaude::prompt {
 
-std::string new_tool_use_id() { return "toolu_" + text::random_text(24); }
+std::string new_tool_use_id() {
+  return "toolu_" + text::random_text(24);
+}
 
 std::string sign_thinking(std::string_view thinking) {
   constexpr std::string_view kHex = "0123456789abcdef";

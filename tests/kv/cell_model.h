@@ -20,7 +20,8 @@ class CellModel : public SequenceMemory {
   void compute(SequenceId sequence, std::span<const Token> tokens) {
     int position = static_cast<int>(rows_[sequence].size());
     for (const Token token : tokens) {
-      const std::uint64_t before = position == 0 ? 0 : cells_.at(rows_[sequence].at(position - 1)).hash;
+      const std::uint64_t before =
+          position == 0 ? 0 : cells_.at(rows_[sequence].at(position - 1)).hash;
       cells_[next_] = {mix(before, token), {sequence}};
       rows_[sequence][position++] = next_++;
     }
@@ -74,7 +75,8 @@ class CellModel : public SequenceMemory {
     std::set<SequenceId> owners;
   };
   static std::uint64_t mix(std::uint64_t hash, Token token) {
-    return (hash ^ (static_cast<std::uint64_t>(token) + 0x9E3779B97F4A7C15u)) * 0xBF58476D1CE4E5B9u +
+    return (hash ^ (static_cast<std::uint64_t>(token) + 0x9E3779B97F4A7C15u)) *
+               0xBF58476D1CE4E5B9u +
            (hash >> 29);
   }
 

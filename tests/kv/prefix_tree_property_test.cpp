@@ -38,7 +38,8 @@ RC_GTEST_PROP(PrefixTreeProperty, AnyScheduleKeepsEverySequenceExact, ()) {
     if (action < 3) {
       const auto prompt = any_prompt();
       const std::string tenant = *rc::gen::element("a", "b");
-      const int expected = std::min(tree.match(tenant, prompt), static_cast<int>(prompt.size()) - 1);
+      const int expected =
+          std::min(tree.match(tenant, prompt), static_cast<int>(prompt.size()) - 1);
       const int before = tree.running();
       if (const auto lease = tree.begin(tenant, prompt, static_cast<int>(prompt.size()) - 1)) {
         RC_ASSERT(lease->reused <= expected); // giving up a leaf for its sequence may shorten it

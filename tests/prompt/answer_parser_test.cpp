@@ -1,9 +1,8 @@
 #include "prompt/answer_parser.h"
 
 #include <gtest/gtest.h>
-#include <rapidcheck/gtest.h>
-
 #include <nlohmann/json.hpp>
+#include <rapidcheck/gtest.h>
 
 #include <string>
 #include <vector>
@@ -91,7 +90,8 @@ TEST(AnswerParser, ThinkTagsLaterAreText) {
 }
 
 TEST(AnswerParser, OneCallWithTextBefore) {
-  const auto seen = parse("I look.\n<tool_call>\n{\"name\": \"Bash\", \"arguments\": {\"command\": \"ls\"}}\n</tool_call>");
+  const auto seen = parse("I look.\n<tool_call>\n{\"name\": \"Bash\", \"arguments\": {\"command\": "
+                          "\"ls\"}}\n</tool_call>");
   EXPECT_EQ(seen.blocks, (Blocks{"text:I look.", "tool:Bash {\"command\":\"ls\"}"}));
   EXPECT_TRUE(seen.called);
 }
@@ -142,13 +142,15 @@ TEST(AnswerParser, TheSignatureComesWithTheThinking) {
 }
 
 RC_GTEST_PROP(AnswerParserProperty, TheResultDoesNotDependOnThePieces, ()) {
-  const auto parts = *rc::gen::container<std::vector<std::string>>(rc::gen::element<std::string>(
-      "<think>", "</think>", "<tool_call>", "</tool_call>", "{\"name\":\"f\",\"arguments\":{\"a\":[1]}}",
-      "{\"name\":", "text", " ", "\n", "<", "</", "é", "</tool_"));
+  const auto parts = *rc::gen::container<std::vector<std::string>>(
+      rc::gen::element<std::string>("<think>", "</think>", "<tool_call>", "</tool_call>",
+                                    "{\"name\":\"f\",\"arguments\":{\"a\":[1]}}",
+                                    "{\"name\":", "text", " ", "\n", "<", "</", "é", "</tool_"));
   std::string text;
   for (const auto& part : parts)
     text += part;
-  const AnswerFormat format{.tools = *rc::gen::arbitrary<bool>(), .opens_thinking = *rc::gen::arbitrary<bool>()};
+  const AnswerFormat format{.tools = *rc::gen::arbitrary<bool>(),
+                            .opens_thinking = *rc::gen::arbitrary<bool>()};
   std::vector<std::string> bytes;
   for (const char c : text)
     bytes.emplace_back(1, c);
@@ -156,7 +158,8 @@ RC_GTEST_PROP(AnswerParserProperty, TheResultDoesNotDependOnThePieces, ()) {
 }
 
 RC_GTEST_PROP(AnswerParserProperty, EveryCallSurvivesWithItsArguments, ()) {
-  const auto strings = *rc::gen::container<std::vector<std::string>>(rc::gen::string<std::string>());
+  const auto strings =
+      *rc::gen::container<std::vector<std::string>>(rc::gen::string<std::string>());
   nlohmann::ordered_json arguments = nlohmann::ordered_json::object();
   for (std::size_t i = 0; i < strings.size(); ++i) {
     std::string ascii;

@@ -1,8 +1,7 @@
-#include "prompt/prompt_builder.h"
-
 #include "anthropic/messages.h"
 #include "prompt/canonical.h"
 #include "prompt/chatml.h"
+#include "prompt/prompt_builder.h"
 
 #include <gtest/gtest.h>
 
@@ -40,7 +39,9 @@ Tokenizer byte_tokenizer() {
 std::string text_of(const std::vector<std::int32_t>& tokens) {
   std::string text;
   for (const auto token : tokens)
-    text += token == kStart ? "{S}" : token == kEnd ? "{E}" : std::string(1, static_cast<char>(token));
+    text += token == kStart ? "{S}"
+            : token == kEnd ? "{E}"
+                            : std::string(1, static_cast<char>(token));
   return text;
 }
 
@@ -76,9 +77,10 @@ TEST(PromptBuilder, AStringAndABlockListAreOneShape) {
 }
 
 TEST(PromptBuilder, TheBillingLineIsDropped) {
-  EXPECT_EQ(prompt(R"("system":[{"type":"text","text":"x-anthropic-billing-header: cc_version=1.a3f;"},
+  EXPECT_EQ(
+      prompt(R"("system":[{"type":"text","text":"x-anthropic-billing-header: cc_version=1.a3f;"},
                      {"type":"text","text":"Be brief."}],"messages":[{"role":"user","content":"Hi"}])"),
-            prompt(R"("system":"Be brief.","messages":[{"role":"user","content":"Hi"}])"));
+      prompt(R"("system":"Be brief.","messages":[{"role":"user","content":"Hi"}])"));
 }
 
 TEST(PromptBuilder, AUserWhoWritesABillingLineKeepsIt) {
@@ -88,9 +90,11 @@ TEST(PromptBuilder, AUserWhoWritesABillingLineKeepsIt) {
 }
 
 TEST(PromptBuilder, AnInlineSystemMessageJoinsTheTurnItStandsIn) {
-  EXPECT_EQ(prompt(R"("messages":[{"role":"user","content":"Hi"},{"role":"system","content":"Today is Monday."}])"),
-            "{S}user\nHi\n\n<system-reminder>\nToday is Monday.\n</system-reminder>{E}\n"
-            "{S}assistant\n<think>\n\n</think>\n\n");
+  EXPECT_EQ(
+      prompt(
+          R"("messages":[{"role":"user","content":"Hi"},{"role":"system","content":"Today is Monday."}])"),
+      "{S}user\nHi\n\n<system-reminder>\nToday is Monday.\n</system-reminder>{E}\n"
+      "{S}assistant\n<think>\n\n</think>\n\n");
 }
 
 TEST(PromptBuilder, ControlTextsOfTheClientStayText) {
@@ -113,7 +117,8 @@ TEST(PromptBuilder, ControlTextsInToolsCallsAndResultsStayText) {
 }
 
 TEST(PromptBuilder, ResultsOfParallelCallsStandInTheOrderOfTheCalls) {
-  const std::string head = R"("messages":[{"role":"user","content":"go"},{"role":"assistant","content":[
+  const std::string head =
+      R"("messages":[{"role":"user","content":"go"},{"role":"assistant","content":[
       {"type":"tool_use","id":"1","name":"a","input":{}},{"type":"tool_use","id":"2","name":"b","input":{}}]},
       {"role":"user","content":[)";
   const std::string one = R"({"type":"tool_result","tool_use_id":"1","content":"first"})";
@@ -143,7 +148,8 @@ TEST(PromptBuilder, WhatCannotBeSeenStaysAsAPlaceholder) {
 }
 
 TEST(PromptBuilder, ADeferredToolIsShownWhereItIsReferredTo) {
-  const std::string tools = R"("tools":[{"name":"a","description":"A","input_schema":{"type":"object"}},
+  const std::string tools =
+      R"("tools":[{"name":"a","description":"A","input_schema":{"type":"object"}},
       {"name":"late","description":"Comes later","input_schema":{"type":"object"},"defer_loading":true}],)";
   const std::string question = R"("messages":[{"role":"user","content":"go"})";
   const auto before = prompt(tools + question + "]");
@@ -173,14 +179,17 @@ TEST(PromptBuilder, ThinkingFollowsTheRequest) {
 TEST(PromptBuilder, TheBeginningOfSequenceTokenStandsOnce) {
   auto tokenizer = byte_tokenizer();
   tokenizer.prompt_start = kStart;
-  const PromptBuilder with_start(std::move(*ChatTemplate::parse(kQwenLikeTemplate, "", "")), tokenizer);
-  auto built = with_start.build(request(R"({"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}]})"));
+  const PromptBuilder with_start(std::move(*ChatTemplate::parse(kQwenLikeTemplate, "", "")),
+                                 tokenizer);
+  auto built = with_start.build(
+      request(R"({"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}]})"));
   ASSERT_TRUE(built);
   EXPECT_EQ(built->tokens[0], kStart);
   EXPECT_NE(built->tokens[1], kStart);
   tokenizer.prompt_start = 7;
   const PromptBuilder other(std::move(*ChatTemplate::parse(kQwenLikeTemplate, "", "")), tokenizer);
-  built = other.build(request(R"({"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}]})"));
+  built = other.build(
+      request(R"({"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}]})"));
   EXPECT_EQ(built->tokens[0], 7);
 }
 
@@ -196,7 +205,8 @@ TEST(ChatTemplate, FindsItsAbilities) {
 TEST(ChatTemplate, AModelWithoutATemplateGetsChatMl) {
   const auto parsed = ChatTemplate::parse("", "", "");
   ASSERT_TRUE(parsed);
-  TemplateInput input{Json::array({{{"role", "user"}, {"content", "Hi"}}}), Json::array(), true, false};
+  TemplateInput input{Json::array({{{"role", "user"}, {"content", "Hi"}}}), Json::array(), true,
+                      false};
   EXPECT_EQ(parsed->render(input), "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
 }
 
@@ -207,12 +217,13 @@ TEST(ChatTemplate, ABrokenTemplateSaysWhere) {
 }
 
 TEST(ChatTemplate, ARefusalOfTheTemplateIsAnError) {
-  const auto parsed = ChatTemplate::parse(
-      "{% for m in messages %}{% if m.role == 'assistant' %}{{ raise_exception('no assistant here') }}"
-      "{% endif %}{{ m.content }}{% endfor %}",
-      "", "");
+  const auto parsed = ChatTemplate::parse("{% for m in messages %}{% if m.role == 'assistant' %}{{ "
+                                          "raise_exception('no assistant here') }}"
+                                          "{% endif %}{{ m.content }}{% endfor %}",
+                                          "", "");
   ASSERT_TRUE(parsed);
-  TemplateInput input{Json::array({{{"role", "assistant"}, {"content", "Hi"}}}), Json::array(), true, false};
+  TemplateInput input{Json::array({{{"role", "assistant"}, {"content", "Hi"}}}), Json::array(),
+                      true, false};
   const auto rendered = parsed->render(input);
   ASSERT_FALSE(rendered);
   EXPECT_NE(rendered.error().find("no assistant here"), std::string::npos);
