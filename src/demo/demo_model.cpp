@@ -21,6 +21,8 @@ namespace anyclaude::demo {
 
 namespace {
 
+constexpr std::string_view kNamePrefix = "anyclaude demo ";
+
 struct GgufDeleter {
   void operator()(gguf_context* context) const { gguf_free(context); }
 };
@@ -141,7 +143,7 @@ void describe_model(gguf_context* gguf, const ModelOptions& options, const Shape
   set_string(gguf, "general.architecture", "qwen3");
   set_string(gguf, "general.type", "model");
   set_string(gguf, "general.name",
-             std::format("anyclaude demo {} ({})", size_name(options.size), kind));
+             std::format("{}{} ({})", kNamePrefix, size_name(options.size), kind));
   set_string(gguf, "general.description",
              "A stand-in for a language model: it has learned nothing.");
   gguf_set_val_u32(gguf, "general.file_type", file_type);
@@ -283,5 +285,7 @@ std::expected<void, std::string> write_demo_model(const ModelOptions& options,
     return std::unexpected(file.error());
   return {};
 }
+
+bool is_demo_model(std::string_view name) { return name.starts_with(kNamePrefix); }
 
 } // namespace anyclaude::demo

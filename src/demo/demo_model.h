@@ -43,4 +43,7 @@ struct ModelOptions {
 std::expected<void, std::string> write_demo_model(const ModelOptions& options,
                                                   const std::filesystem::path& out);
 
+/// Whether a model of this name (general.name) was made here.
+bool is_demo_model(std::string_view name);
+
 } // namespace anyclaude::demo
