@@ -3,9 +3,12 @@
 #include "anthropic/events.h"
 #include "anthropic/messages.h"
 
+#include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +25,17 @@ struct ModelInfo {
 struct Health {
   bool ready = false;
   std::string detail; // when not ready: what it waits for or what to do
+};
+
+/// What a backend that computes by itself is doing now, and has done since it started.
+struct EngineNumbers {
+  int running = 0;
+  int queued = 0;
+  std::uint64_t computed_tokens = 0; // of prompts, passed to the model
+  std::uint64_t generated_tokens = 0;
+  std::size_t cells_used = 0; // tokens in the KV cache, idle prefixes included
+  std::size_t cells = 0;      // 0 until the model is loaded
+  std::uint64_t evicted_tokens = 0;
 };
 
 /// Who asks: the identity behind a token. One token is one tenant, and nothing computed for one
@@ -49,6 +63,9 @@ class Backend {
 
   virtual Health health() const = 0;
   virtual std::vector<ModelInfo> models() const = 0;
+
+  /// Nothing from a backend whose computing is done elsewhere.
+  virtual std::optional<EngineNumbers> engine_numbers() const { return std::nullopt; }
 
   /// Tokens of the prompt that `request` would make.
   virtual std::expected<int, anthropic::Error>

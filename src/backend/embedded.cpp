@@ -211,6 +211,17 @@ std::vector<ModelInfo> Embedded::models() const {
   return {info};
 }
 
+std::optional<EngineNumbers> Embedded::engine_numbers() const {
+  const engine::SchedulerStats stats = engine_.stats();
+  return EngineNumbers{.running = stats.running,
+                       .queued = stats.queued,
+                       .computed_tokens = stats.computed_tokens,
+                       .generated_tokens = stats.generated_tokens,
+                       .cells_used = stats.cells_used,
+                       .cells = stats.cells,
+                       .evicted_tokens = stats.evicted_tokens};
+}
+
 std::expected<int, Error> Embedded::count_tokens(const anthropic::Request& request) const {
   const auto builder = prompts();
   if (!builder)

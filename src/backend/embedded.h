@@ -20,6 +20,7 @@ class Embedded : public Backend {
 
   Health health() const override;
   std::vector<ModelInfo> models() const override;
+  std::optional<EngineNumbers> engine_numbers() const override;
   std::expected<int, anthropic::Error>
   count_tokens(const anthropic::Request& request) const override;
   std::expected<std::unique_ptr<Generation>, anthropic::Error>

@@ -3,6 +3,7 @@
 #include "anthropic/messages.h"
 #include "gateway/answers.h"
 #include "gateway/message_answer.h"
+#include "gateway/metrics.h"
 #include "gateway/route.h"
 
 #include <spdlog/spdlog.h>
@@ -58,6 +59,11 @@ struct Gateway::Asked {
   void reply(int status, std::string body) const {
     responder->respond(status, json_headers(request_id), std::move(body));
     log(status);
+  }
+  void reply_text(std::string body, std::string type) const {
+    responder->respond(200, {{"content-type", std::move(type)}, {"request-id", request_id}},
+                       std::move(body));
+    log(200);
   }
   void reply(const Error& error) const {
     ErrorReply answer = error_reply(error, request_id, retry_after);
@@ -133,7 +139,7 @@ bool Gateway::admit(const HttpRequest& request, Responder& responder) const {
     return refuse(
         error_reply({ErrorKind::not_found, "There is nothing at this path. The server has "
                                            "/v1/messages, /v1/messages/count_tokens, "
-                                           "/v1/models and /health."},
+                                           "/v1/models, /health and /metrics."},
                     request_id, options_.retry_after));
   }
   if (!allows(route.endpoint, request.method)) {
@@ -163,6 +169,8 @@ void Gateway::handle(HttpRequest request, std::shared_ptr<Responder> responder) 
     return model(asked);
   case Endpoint::health:
     return health(asked);
+  case Endpoint::metrics:
+    return metrics(asked);
   case Endpoint::root:
     return asked.reply(200, R"({"name":"anyclaude"})");
   case Endpoint::unknown:
@@ -259,6 +267,13 @@ void Gateway::model(const Asked& asked) const {
 void Gateway::health(const Asked& asked) const {
   const backend::Health now = backend_.health();
   asked.reply(now.ready ? 200 : 503, health_body(now));
+}
+
+void Gateway::metrics(const Asked& asked) const {
+  asked.reply_text(metrics_body({.ended = stats_.total(),
+                                 .engine = backend_.engine_numbers(),
+                                 .open_connections = server_->open_connections()}),
+                   kMetricsType);
 }
 
 } // namespace anyclaude::gateway

@@ -27,7 +27,7 @@ struct GatewayOptions {
 
 /// The Messages API over HTTP in front of a backend:
 ///   POST /v1/messages, POST /v1/messages/count_tokens, GET /v1/models, GET /v1/models/{id},
-///   GET /health, GET /
+///   GET /health, GET /, GET /metrics (for Prometheus)
 /// each also behind /s/<session>, which attributes a request to a launcher's session in the stats.
 /// Whatever model a request names, the backend's answers; a client's favourite is not always here.
 class Gateway {
@@ -57,6 +57,7 @@ class Gateway {
   void models(const Asked& asked) const;
   void model(const Asked& asked) const;
   void health(const Asked& asked) const;
+  void metrics(const Asked& asked) const;
 
   const GatewayOptions options_;
   const Access access_;

@@ -55,6 +55,8 @@ Route route_of(std::string_view path) {
   constexpr std::string_view kModel = "/v1/models/";
   if (path == "/health") {
     route.endpoint = Endpoint::health;
+  } else if (path == "/metrics") {
+    route.endpoint = Endpoint::metrics;
   } else if (path == "/v1/messages") {
     route.endpoint = Endpoint::messages;
   } else if (path == "/v1/messages/count_tokens") {

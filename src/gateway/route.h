@@ -7,7 +7,7 @@
 
 namespace anyclaude::gateway {
 
-enum class Endpoint { unknown, root, health, messages, count_tokens, models, model };
+enum class Endpoint { unknown, root, health, messages, count_tokens, models, model, metrics };
 
 /// Where a request goes. A client's base URL may carry the launcher's session as a path prefix,
 /// /s/<session>, before any path.

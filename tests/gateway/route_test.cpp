@@ -8,6 +8,8 @@ namespace {
 TEST(Route, EveryEndpoint) {
   EXPECT_EQ(route_of("/").endpoint, Endpoint::root);
   EXPECT_EQ(route_of("/health").endpoint, Endpoint::health);
+  EXPECT_EQ(route_of("/metrics").endpoint, Endpoint::metrics);
+  EXPECT_FALSE(is_open(Endpoint::metrics));
   EXPECT_EQ(route_of("/v1/messages").endpoint, Endpoint::messages);
   EXPECT_EQ(route_of("/v1/messages/").endpoint, Endpoint::messages);
   EXPECT_EQ(route_of("/v1/messages/count_tokens").endpoint, Endpoint::count_tokens);

@@ -1,0 +1,65 @@
+#include "gateway/metrics.h"
+
+#include <concepts>
+#include <format>
+#include <string_view>
+
+namespace anyclaude::gateway {
+namespace {
+
+class MetricsText {
+ public:
+  /// What only grows; its name ends with "_total".
+  void counter(std::string_view name, std::string_view help, std::integral auto value) {
+    add("counter", name, help, value);
+  }
+  void gauge(std::string_view name, std::string_view help, std::integral auto value) {
+    add("gauge", name, help, value);
+  }
+  std::string take() { return std::move(text_); }
+
+ private:
+  void add(std::string_view type, std::string_view name, std::string_view help,
+           std::integral auto value) {
+    text_ += std::format("# HELP anyclaude_{0} {1}\n# TYPE anyclaude_{0} {2}\nanyclaude_{0} {3}\n",
+                         name, help, type, value);
+  }
+
+  std::string text_;
+};
+
+void add_requests(MetricsText& text, const telemetry::Totals& ended) {
+  text.counter("requests_total", "Requests for a message that have ended.", ended.requests);
+  text.counter("request_errors_total", "Of those, ended with an error.", ended.errors);
+  text.counter("prompt_tokens_total", "Tokens of their prompts.", ended.prompt_tokens);
+  text.counter("reused_tokens_total", "Of those, taken from the KV cache.", ended.reused_tokens);
+  text.counter("computed_tokens_total", "Of those, computed.", ended.computed_tokens);
+  text.counter("output_tokens_total", "Tokens of their answers.", ended.output_tokens);
+}
+
+void add_engine(MetricsText& text, const backend::EngineNumbers& engine) {
+  text.gauge("engine_running", "Requests being computed.", engine.running);
+  text.gauge("engine_queued", "Requests waiting for their turn.", engine.queued);
+  text.counter("engine_computed_tokens_total",
+               "Tokens of prompts passed to the model, unfinished requests included.",
+               engine.computed_tokens);
+  text.counter("engine_generated_tokens_total", "Tokens sampled.", engine.generated_tokens);
+  text.gauge("kv_cells", "Tokens that the KV cache can hold.", engine.cells);
+  text.gauge("kv_cells_used", "Tokens in the KV cache, idle prefixes included.", engine.cells_used);
+  text.counter("kv_evicted_tokens_total", "Tokens of idle prefixes dropped to make room.",
+               engine.evicted_tokens);
+}
+
+} // namespace
+
+std::string metrics_body(const MetricsView& view) {
+  MetricsText text;
+  add_requests(text, view.ended);
+  if (view.engine) {
+    add_engine(text, *view.engine);
+  }
+  text.gauge("open_connections", "TCP connections of clients.", view.open_connections);
+  return text.take();
+}
+
+} // namespace anyclaude::gateway

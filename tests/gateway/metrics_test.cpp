@@ -1,0 +1,29 @@
+#include "gateway/metrics.h"
+
+#include <gtest/gtest.h>
+
+namespace anyclaude::gateway {
+namespace {
+
+TEST(Metrics, EachHasItsHelpItsTypeAndOneValue) {
+  const std::string body = metrics_body({.ended = {.requests = 3, .reused_tokens = 12},
+                                         .engine = backend::EngineNumbers{.cells_used = 40},
+                                         .open_connections = 2});
+  EXPECT_TRUE(body.contains("# HELP anyclaude_requests_total Requests for a message that have "
+                            "ended.\n# TYPE anyclaude_requests_total counter\n"
+                            "anyclaude_requests_total 3\n"));
+  EXPECT_TRUE(body.contains("\nanyclaude_reused_tokens_total 12\n"));
+  EXPECT_TRUE(
+      body.contains("\n# TYPE anyclaude_kv_cells_used gauge\nanyclaude_kv_cells_used 40\n"));
+  EXPECT_TRUE(body.ends_with("\nanyclaude_open_connections 2\n"));
+}
+
+TEST(Metrics, ABackendElsewhereHasNoEngine) {
+  const std::string body = metrics_body({});
+  EXPECT_FALSE(body.contains("engine"));
+  EXPECT_FALSE(body.contains("kv_"));
+  EXPECT_TRUE(body.starts_with("# HELP anyclaude_requests_total "));
+}
+
+} // namespace
+} // namespace anyclaude::gateway
