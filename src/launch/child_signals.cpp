@@ -11,6 +11,11 @@ namespace {
 
 volatile std::sig_atomic_t signal_pipe = -1; // where the handler writes
 
+/// What the parent has us ignore, as nohup does SIGHUP; the other two tell about the child.
+bool stays_ignored(int signal) {
+  return signal != SIGCHLD && signal != SIGCONT;
+}
+
 extern "C" void write_signal(int signal) {
   const int saved = errno;
   const auto byte = static_cast<unsigned char>(signal);
@@ -33,6 +38,8 @@ std::optional<ChildSignals> ChildSignals::install() {
     action.sa_flags = SA_RESTART;
     sigemptyset(&action.sa_mask);
     ::sigaction(kSignals[i], &action, &signals.former_[i]);
+    if (signals.former_[i].sa_handler == SIG_IGN && stays_ignored(kSignals[i]))
+      ::sigaction(kSignals[i], &signals.former_[i], nullptr);
   }
   signals.installed_ = true;
   return signals;

@@ -10,8 +10,9 @@
 namespace anyclaude::launch {
 
 /// The launcher's signal dispositions while its child has the terminal: SIGINT and SIGQUIT ignored;
-/// SIGCHLD, SIGTERM, SIGHUP, SIGTSTP and SIGCONT written to a pipe. The former dispositions come
-/// back with its destruction. One instance at a time.
+/// SIGCHLD, SIGTERM, SIGHUP, SIGTSTP and SIGCONT written to a pipe. What was ignored before (nohup)
+/// stays so, SIGCHLD and SIGCONT excepted. The former dispositions come back with its destruction.
+/// One instance at a time.
 class ChildSignals {
  public:
   /// Nothing when the process has no descriptors left.

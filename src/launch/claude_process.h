@@ -21,9 +21,10 @@ struct ClaudeCommand {
 /// could not be run.
 ///
 /// Meanwhile SIGINT and SIGQUIT are left to it (the terminal sends them to both), SIGTERM and
-/// SIGHUP are passed on, and when it stops (SIGTSTP) this process stops with it, and both go on
-/// together. Afterwards the terminal's modes are what they were. `daemon` is kept alive meanwhile
-/// and may be null. One thread; not to be called twice at once.
+/// SIGHUP are passed on unless they were ignored from the start (nohup), and when it stops
+/// (SIGTSTP) this process stops with it, and both go on together. Afterwards the terminal's modes
+/// are what they were. `daemon` is kept alive meanwhile and may be null. One thread; not to be
+/// called twice at once.
 int run_claude(const ClaudeCommand& command, DaemonKeeper* daemon);
 
 } // namespace anyclaude::launch

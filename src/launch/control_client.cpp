@@ -87,10 +87,10 @@ ControlClient::ask_session(std::chrono::milliseconds timeout) {
   session_.reset();
   if (!channel_.send(encode_session_question()))
     return std::unexpected(ControlFailure::closed);
-  auto waited = wait(timeout, [&] { return session_.has_value(); });
-  if (!waited)
-    return std::unexpected(waited.error());
-  return *session_;
+  const auto waited = wait(timeout, [&] { return session_.has_value(); });
+  if (waited && session_)
+    return *session_;
+  return std::unexpected(waited ? ControlFailure::closed : waited.error());
 }
 
 bool ControlClient::wait_closed(std::chrono::milliseconds timeout) {

@@ -66,10 +66,14 @@ void reset_signals() {
 void become_daemon(const Descriptor& log) {
   ::setsid();
   reset_signals();
-  const Descriptor nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
-  ::dup2(nothing.get(), STDIN_FILENO);
   ::dup2(log.get(), STDOUT_FILENO);
   ::dup2(log.get(), STDERR_FILENO);
+  const Descriptor nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!nothing) {
+    std::fprintf(stderr, "the daemon cannot open /dev/null: %s\n", std::strerror(errno));
+    ::_exit(kExitSoftware);
+  }
+  ::dup2(nothing.get(), STDIN_FILENO);
   [[maybe_unused]] const int changed = ::chdir("/");
   ::umask(077);
 }

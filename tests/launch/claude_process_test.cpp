@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <array>
+
 namespace anyclaude::launch {
 namespace {
 
@@ -61,7 +63,28 @@ TEST_F(Claude, GetsItsArgumentsAndVariables) {
   ::unsetenv("ANYCLAUDE_TEST_CHANGED");
 }
 
+/// Signals that an interactive shell leaves alone may be ignored where the tests were started in
+/// the background, and a child inherits that.
+class DefaultSignals {
+ public:
+  DefaultSignals() {
+    for (std::size_t i = 0; i < kSignals.size(); ++i)
+      former_[i] = ::signal(kSignals[i], SIG_DFL);
+  }
+  ~DefaultSignals() {
+    for (std::size_t i = 0; i < kSignals.size(); ++i)
+      ::signal(kSignals[i], former_[i]);
+  }
+  DefaultSignals(const DefaultSignals&) = delete;
+  DefaultSignals& operator=(const DefaultSignals&) = delete;
+
+ private:
+  static constexpr std::array kSignals = {SIGINT, SIGQUIT, SIGHUP};
+  std::array<sighandler_t, kSignals.size()> former_{};
+};
+
 TEST_F(Claude, AnInterruptIsItsOwnAffair) {
+  const DefaultSignals as_in_a_terminal;
   EXPECT_EQ(run("kill -INT $PPID; kill -QUIT $PPID; exit 5"), 5) << "the launcher must not end";
   EXPECT_EQ(run("kill -INT $$; exit 5"), 128 + SIGINT) << "the child must not ignore it";
 }
@@ -71,6 +94,28 @@ TEST_F(Claude, ATerminationIsPassedOn) {
   const pid_t launcher = start_launcher("trap 'kill $!; exit 42' TERM; sleep 60 & echo > " +
                                         home_.file("ready").native() + "; wait $!; exit 1");
   EXPECT_EQ(home_.read("ready"), "\n"); // opening it waits for the script
+  ::kill(launcher, SIGTERM);
+  int status = 0;
+  ASSERT_EQ(::waitpid(launcher, &status, 0), launcher);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 42);
+}
+
+/// As under nohup, or SIGINT for a script's background job.
+TEST_F(Claude, WhatWasIgnoredStaysIgnored) {
+  const DefaultSignals as_in_a_terminal;
+  make_fifo("ready");
+  const auto program = home_.script(R"(exec perl -e '
+    $SIG{HUP} = "DEFAULT"; $SIG{TERM} = sub { exit 42 };
+    open(my $ready, ">", ")" + home_.file("ready").native() +
+                                    R"("); print $ready "on\n"; close $ready; sleep 60')");
+  const pid_t launcher = ::fork();
+  if (launcher == 0) {
+    ::signal(SIGHUP, SIG_IGN);
+    ::_exit(run_claude({program, {}, {}}, nullptr));
+  }
+  EXPECT_EQ(home_.read("ready"), "on\n");
+  ::kill(launcher, SIGHUP); // not passed on: it would end the child before the next one does
   ::kill(launcher, SIGTERM);
   int status = 0;
   ASSERT_EQ(::waitpid(launcher, &status, 0), launcher);
