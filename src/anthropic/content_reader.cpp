@@ -70,7 +70,7 @@ ContentBlock ContentReader::block(const Json& value, const Path& at) {
   if (type == "tool_result") {
     return tool_result(value, at);
   }
-  return std::visit([](auto&& shared) -> ContentBlock { return std::move(shared); },
+  return std::visit([](auto shared) -> ContentBlock { return shared; },
                     shared_block(type, value, at));
 }
 

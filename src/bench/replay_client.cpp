@@ -137,10 +137,11 @@ std::expected<double, std::string> ReplayClient::ask(const launch::ClaudeConnect
     const AnswerReader answer = post(connection, std::move(body));
     if (!answer.error().empty())
       return std::unexpected(answer.error());
-    if (!answer.complete() || !answer.ttft_ms())
+    const auto ttft_ms = answer.ttft_ms();
+    if (!answer.complete() || !ttft_ms)
       return std::unexpected("the answer ended before its end, or had no text");
     messages_ += "," + Json{{"role", "assistant"}, {"content", answer.text()}}.dump();
-    return *answer.ttft_ms();
+    return *ttft_ms;
   } catch (const boost::system::system_error& failed) {
     return std::unexpected(std::format("the connection failed: {}", failed.what()));
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <numbers>
 #include <string_view>
 
 namespace anyclaude::demo {
@@ -34,7 +35,7 @@ class Random {
     const std::uint64_t sum =
         (bits & 0xFFFF) + ((bits >> 16) & 0xFFFF) + ((bits >> 32) & 0xFFFF) + (bits >> 48);
     // Each uniform has a variance of 65536^2 / 12, so four of them a deviation of 65536 / sqrt(3).
-    constexpr float kScale = 1.7320508F / 65536.0F;
+    constexpr float kScale = std::numbers::sqrt3_v<float> / 65536.0F;
     return (static_cast<float>(sum) - 131070.0F) * kScale;
   }
 

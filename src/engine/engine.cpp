@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <cstdio>
 #include <deque>
+#include <format>
 #include <fstream>
 #include <limits>
 #include <mutex>
@@ -22,6 +23,7 @@ namespace {
 constexpr int kLargestDefaultContext = 65536; // tokens; enough for an agent, a bounded pool
 constexpr int kSmallestDefaultContext = 4096;
 constexpr int kContextStep = 256;      // libllama rounds the pool up to it
+constexpr const char* kShuttingDown = "the server is shutting down";
 constexpr float kProgressStep = 0.01F; // of loading, between two changes of the status
 
 /// Bytes of RAM that can be had without swapping.
@@ -36,6 +38,23 @@ std::uint64_t available_memory() {
   }
   return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
          static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) / 2;
+}
+
+/// Why a pool of this size cannot be, empty when it may. Asked for more than there is, some systems
+/// give it and kill the process once it is touched.
+std::string pool_error(const ModelFacts& facts, int context_tokens, const std::string& kv_type) {
+  if (facts.memory != MemoryKind::full_attention)
+    return {}; // the bytes of a token are not known well enough
+  constexpr double kGib = 1024.0 * 1024 * 1024;
+  const double share = kv_type == "q8_0" ? 34.0 / 64 : 1; // a block of q8_0 is 34 bytes for 32 numbers
+  const double needed =
+      share * static_cast<double>(facts.kv_bytes_per_token) * context_tokens / kGib;
+  const double free = static_cast<double>(available_memory() + free_accelerator_memory()) / kGib;
+  if (needed <= free)
+    return {};
+  return std::format("a context of {} tokens needs {:.1f} GiB for its keys and values, and {:.1f} GiB "
+                     "are free; start with a smaller --ctx",
+                     context_tokens, needed, free);
 }
 
 /// The pool takes at most 40% of the memory that is free once the weights are loaded.
@@ -66,13 +85,15 @@ struct Engine::State {
     JobId id;
   };
 
-  explicit State(EngineOptions options_) : options(std::move(options_)) {}
+  explicit State(EngineOptions chosen) : options(std::move(chosen)) {}
 
   void run();
   bool load();
   void serve();
   void set_status(EngineStatus changed_status);
   bool take_commands();
+  void refuse_commands();
+  bool is_stopping() const;
 
   EngineOptions options;
   std::unique_ptr<Model> model;
@@ -102,15 +123,17 @@ void Engine::State::set_status(EngineStatus changed_status) {
 
 bool Engine::State::load() {
   const auto fail = [this](std::string error) {
-    spdlog::error("{}", error);
+    if (is_stopping())
+      error = kShuttingDown;
+    else
+      spdlog::error("{}", error);
     set_status({EngineState::failed, 0, std::move(error)});
     return false;
   };
   auto loaded = Model::load({options.model, options.gpu_layers}, [this](float progress) {
     if (progress - status.progress >= kProgressStep) // this thread alone writes it
       set_status({EngineState::loading, progress, {}});
-    const std::scoped_lock lock(mutex);
-    return !stopping;
+    return !is_stopping();
   });
   if (!loaded)
     return fail(loaded.error());
@@ -127,10 +150,16 @@ bool Engine::State::load() {
   context.sequences = reuse ? std::max(64, options.max_running * 2) : options.max_running;
   context.threads = options.threads;
   context.kv_type = options.kv_type;
+  if (std::string error = pool_error(model->facts(), context.context_tokens, context.kv_type);
+      !error.empty())
+    return fail(std::move(error));
   auto created = LlamaDecoder::create(*model, context);
   if (!created)
     return fail(created.error());
-  decoder = std::move(*created);
+  {
+    const std::scoped_lock lock(mutex); // against interrupt()
+    decoder = std::move(*created);
+  }
 
   SchedulerOptions scheduling;
   scheduling.context_tokens = decoder->context_tokens();
@@ -164,10 +193,11 @@ bool Engine::State::take_commands() {
     if (stopping)
       return false;
     taken.swap(commands);
-    waiting = 0;
   }
+  int added = 0;
   for (auto& command : taken) {
     if (auto* add = std::get_if<Add>(&command)) {
+      ++added;
       const auto on_event = add->job.on_event;
       if (!scheduler->add(add->id, std::move(add->job)) && on_event)
         on_event(JobFailed{"the queue is full"});
@@ -175,7 +205,30 @@ bool Engine::State::take_commands() {
       scheduler->cancel(std::get<Cancel>(command).id);
     }
   }
+  if (!taken.empty()) { // at once: whoever submits counts the queue
+    const std::scoped_lock lock(mutex);
+    waiting -= added;
+    stats = scheduler->stats();
+  }
   return true;
+}
+
+/// Fails the jobs that were submitted too late to be looked at.
+void Engine::State::refuse_commands() {
+  std::deque<std::variant<Add, Cancel>> left;
+  {
+    const std::scoped_lock lock(mutex);
+    left.swap(commands);
+    waiting = 0;
+  }
+  for (const auto& command : left)
+    if (const auto* add = std::get_if<Add>(&command); add && add->job.on_event)
+      add->job.on_event(JobFailed{kShuttingDown});
+}
+
+bool Engine::State::is_stopping() const {
+  const std::scoped_lock lock(mutex);
+  return stopping;
 }
 
 void Engine::State::serve() {
@@ -186,7 +239,8 @@ void Engine::State::serve() {
     if (!worked)
       changed.wait(lock, [this] { return stopping || !commands.empty(); });
   }
-  scheduler->fail_all("the server is shutting down");
+  scheduler->fail_all(kShuttingDown);
+  refuse_commands();
 }
 
 void Engine::State::run() {

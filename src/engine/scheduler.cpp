@@ -18,8 +18,8 @@ constexpr std::size_t kSmallestChunk = 64;
 } // namespace
 
 struct Scheduler::Running {
-  Running(JobId id_, Job job_)
-      : id(id_), job(std::move(job_)), tokens(job.prompt), stops(job.stop_sequences) {}
+  Running(JobId number, Job asked)
+      : id(number), job(std::move(asked)), tokens(job.prompt), stops(job.stop_sequences) {}
 
   JobId id;
   Job job;
