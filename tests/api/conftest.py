@@ -1,8 +1,8 @@
 """The daemon that most API tests ask, and the official client for it."""
 
-import anthropic
 import pytest
 
+from clients import sdk
 from daemon import Daemon
 from scripts import SCRIPTS
 
@@ -15,15 +15,10 @@ def scripted_model(demo_models):
 @pytest.fixture(scope="session")
 def daemon(program, scripted_model, tmp_path_factory):
     """One daemon with the scripted model for all tests that do not need one of their own."""
-    daemon = Daemon(program, tmp_path_factory.mktemp("daemon"), scripted_model, ["--ctx", 16384])
+    daemon = Daemon(program, tmp_path_factory.mktemp("daemon"), scripted_model,
+                    ["--ctx", 16384, "--threads", 1])
     yield daemon
     daemon.stop()
-
-
-def sdk(daemon, **options):
-    """Anthropic's client for a daemon. It does not try again by itself: a test wants the error."""
-    return anthropic.Anthropic(base_url=daemon.base_url, auth_token=daemon.token,
-                               **{"max_retries": 0, "timeout": 60, **options})
 
 
 @pytest.fixture
