@@ -87,6 +87,8 @@ class Builder : public nlohmann::json_sax<Json> {
   bool too_deep() const { return too_deep_; }
   std::size_t error_byte() const { return error_byte_; }
   const std::string& error_reason() const { return error_reason_; }
+  /// Of the value that was being read.
+  std::string path() const;
 
   bool null() override { return place(nullptr); }
   bool boolean(bool value) override { return place(value); }
@@ -100,8 +102,8 @@ class Builder : public nlohmann::json_sax<Json> {
     open_.back().keys.push_back(std::move(name));
     return true;
   }
-  bool start_object(std::size_t) override { return open(); }
-  bool start_array(std::size_t) override { return open(); }
+  bool start_object(std::size_t) override { return open(true); }
+  bool start_array(std::size_t) override { return open(false); }
   bool end_object() override {
     Container closed = close();
     return place(object_of(closed));
@@ -117,6 +119,7 @@ class Builder : public nlohmann::json_sax<Json> {
  private:
   /// An object or an array not yet closed.
   struct Container {
+    bool is_object = false;
     std::vector<std::string> keys; // of an object
     Json::array_t values;
   };
@@ -130,10 +133,10 @@ class Builder : public nlohmann::json_sax<Json> {
     return true;
   }
 
-  bool open() {
+  bool open(bool is_object) {
     too_deep_ = open_.size() >= static_cast<std::size_t>(kMaxJsonDepth);
     if (!too_deep_) {
-      open_.emplace_back();
+      open_.push_back({is_object, {}, {}});
     }
     return !too_deep_;
   }
@@ -167,8 +170,26 @@ class Builder : public nlohmann::json_sax<Json> {
   std::string error_reason_;
 };
 
-JsonError locate(std::string_view text, std::size_t byte, std::string reason) {
-  JsonError error{std::min(byte, text.size()), 1, 1, std::move(reason)};
+/// Deep or long paths end early: they are to be read by a person.
+std::string Builder::path() const {
+  constexpr std::size_t kLongest = 200; // bytes
+  std::string path;
+  for (const Container& container : open_) {
+    if (container.is_object && container.keys.size() == container.values.size()) {
+      break; // between two members
+    }
+    const std::string step =
+        container.is_object ? container.keys.back() : std::to_string(container.values.size());
+    if (path.size() + step.size() >= kLongest) {
+      break;
+    }
+    path += (path.empty() ? "" : ".") + step;
+  }
+  return path;
+}
+
+JsonError locate(std::string_view text, std::size_t byte, std::string path, std::string reason) {
+  JsonError error{std::min(byte, text.size()), 1, 1, std::move(path), std::move(reason)};
   const std::string_view before = text.substr(0, error.byte);
   error.line += static_cast<std::size_t>(std::ranges::count(before, '\n'));
   const auto newline = before.rfind('\n');
@@ -205,7 +226,7 @@ std::size_t too_deep_at(std::string_view text) {
 
 std::string JsonError::to_string() const {
   return "line " + std::to_string(line) + ", column " + std::to_string(column) + " (byte " +
-         std::to_string(byte) + "): " + reason;
+         std::to_string(byte) + ")" + (path.empty() ? "" : ", in " + path) + ": " + reason;
 }
 
 std::expected<Json, JsonError> read_json(std::string_view text) {
@@ -224,12 +245,13 @@ std::expected<Json, JsonError> read_json(std::string_view text) {
   }
   if (builder.too_deep()) {
     return std::unexpected(
-        locate(text, too_deep_at(text),
+        locate(text, too_deep_at(text), builder.path(),
                "nested deeper than " + std::to_string(kMaxJsonDepth) + " levels"));
   }
   // The parser counts the byte it stopped at; people look for the byte itself.
   const std::size_t read = builder.error_byte();
-  return std::unexpected(locate(text, read > 0 ? read - 1 : 0, builder.error_reason()));
+  return std::unexpected(
+      locate(text, read > 0 ? read - 1 : 0, builder.path(), builder.error_reason()));
 }
 
 } // namespace anyclaude::anthropic

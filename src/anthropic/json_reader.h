@@ -16,9 +16,10 @@ struct JsonError {
   std::size_t byte = 0;   // offset from the start
   std::size_t line = 1;   // from 1
   std::size_t column = 1; // bytes, from 1
+  std::string path;       // of the value that is broken, as schema errors name it; may be empty
   std::string reason;     // valid UTF-8, short; quotes nothing of the text
 
-  /// "line 3, column 17 (byte 240): …"
+  /// "line 3, column 17 (byte 240), in messages.0.content: …"
   std::string to_string() const;
 };
 

@@ -25,7 +25,17 @@ TEST(JsonReader, SaysWhereTheTextIsWrong) {
   EXPECT_EQ(json.error().line, 3U);
   EXPECT_EQ(json.error().column, 8U);
   EXPECT_EQ(json.error().byte, 19U);
-  EXPECT_TRUE(json.error().to_string().starts_with("line 3, column 8 (byte 19): "));
+  EXPECT_TRUE(json.error().to_string().starts_with("line 3, column 8 (byte 19), in b: "));
+}
+
+TEST(JsonReader, NamesThePathOfTheBrokenValue) {
+  const auto path = [](std::string_view text) { return read_json(text).error().path; };
+  EXPECT_EQ(path(R"({"a": {"b": [1, [2, oops]]}})"), "a.b.1.1");
+  EXPECT_EQ(path(R"({"a": [{"b": "cut)"), "a.0.b");
+  EXPECT_EQ(path(R"({"a": 1 "b": 2})"), ""); // between two members
+  EXPECT_EQ(path("oops"), "");
+  const std::string key(150, 'k');
+  EXPECT_EQ(path("{\"" + key + "\": {\"" + key + "\": oops}}"), key); // long ones end early
 }
 
 TEST(JsonReader, ATextCutShortPointsAtItsEnd) {
