@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <format>
+#include <optional>
 
 namespace anyclaude::bench {
 
@@ -21,6 +22,16 @@ void allow_root(launch::Variables& variables) {
 std::string end_of(const std::string& text) {
   constexpr std::size_t kBytes = 600;
   return text.size() > kBytes ? "…" + text.substr(text.size() - kBytes) : text;
+}
+
+/// From the request's sending to the first content, in ms. Claude Code counts from its own start
+/// and says when it sent the request.
+std::optional<double> time_to_first_token(const Json& result) {
+  const auto first = result.find("ttft_stream_ms");
+  const auto sent = result.find("time_to_request_ms");
+  if (first == result.end() || !first->is_number() || sent == result.end() || !sent->is_number())
+    return std::nullopt;
+  return first->get<double>() - sent->get<double>();
 }
 
 } // namespace
@@ -80,10 +91,11 @@ std::expected<double, std::string> ClaudeClient::ask(const launch::ClaudeConnect
   if (run->status != 0 || !result.is_object() || result.value("is_error", true))
     return std::unexpected(std::format("Claude Code ended with status {}: {}{}", run->status,
                                        end_of(run->output), end_of(run->errors)));
-  const auto ttft = result.find("ttft_ms");
-  if (ttft == result.end() || !ttft->is_number())
-    return std::unexpected("Claude Code " + version_ + " reports no ttft_ms; try another version");
-  return ttft->get<double>();
+  const auto ttft = time_to_first_token(result);
+  if (!ttft)
+    return std::unexpected("Claude Code " + version_ +
+                           " does not report when its answer began; try another version");
+  return *ttft;
 }
 
 } // namespace anyclaude::bench

@@ -1,0 +1,51 @@
+"""Fixtures of the tests with the real Claude Code."""
+
+import json
+import subprocess
+
+import pytest
+
+from person import CLAUDE, PROGRAM, SCRIPT, Person, run
+
+
+def pytest_collection_modifyitems(items):
+    if not CLAUDE:
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason="Claude Code is not installed"))
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    """A model that answers with SCRIPT."""
+    folder = tmp_path_factory.mktemp("model")
+    script = folder / "script.json"
+    script.write_text(json.dumps(SCRIPT))
+    made = run([PROGRAM, "model", "demo", "--script", script, "-o", folder / "scripted.gguf"])
+    assert made.returncode == 0, made.stderr
+    return folder / "scripted.gguf"
+
+
+@pytest.fixture
+def person(tmp_path_factory, model):
+    someone = Person(tmp_path_factory.mktemp("one"), model)
+    yield someone
+    run([PROGRAM, "stop"], env=someone.environment)
+
+
+@pytest.fixture(scope="module")
+def same_person(tmp_path_factory, model):
+    """One person for a module's tests, whose daemon runs throughout and keeps what it computed."""
+    someone = Person(tmp_path_factory.mktemp("all"), model)
+    (someone.files / "state").mkdir(mode=0o700)
+    with open(someone.files / "state" / "daemon.log", "w", encoding="utf-8") as log:
+        daemon = subprocess.Popen([str(PROGRAM), "serve", "--model", str(model)],
+                                  stdout=subprocess.PIPE, stderr=log, env=someone.environment)
+        daemon.stdout.readline()  # it listens
+        yield someone
+        daemon.terminate()
+        assert daemon.wait(timeout=60) == 0
+
+
+@pytest.fixture(autouse=True)
+def time_limit():
+    """Here each program has its own."""

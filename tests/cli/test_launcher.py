@@ -1,0 +1,125 @@
+"""`anyclaude` as a person types it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+
+from daemon import wait_for
+from person import CLAUDE, LAST_WORDS, LONGEST_ANSWER, PROGRAM, run
+
+
+def daemon_pid(person):
+    """As the daemon itself says, over its control socket; none while there is no daemon."""
+    with socket.socket(socket.AF_UNIX) as control:
+        try:
+            control.connect(str(person.files / "run" / "control.sock"))
+        except OSError:
+            return None
+        control.sendall(b'{"hello":{"version":"","pid":0,"session":"","attach":false}}\n')
+        answer = control.makefile().readline()
+    return json.loads(answer)["status"]["pid"] if answer else None
+
+
+def test_the_summary_comes_last_and_the_daemon_ends(person):
+    done = person.anyclaude("-p", "How much was it?")
+    assert done.returncode == 0
+    assert done.stdout.strip() == LAST_WORDS
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("anyclaude: 1 request, ")
+    assert "computed" in last and "generated" in last
+    wait_for(lambda: daemon_pid(person) is None, "the daemon's end")
+    stopped = run([PROGRAM, "stop"], env=person.environment)
+    assert stopped.stdout == "no daemon was running\n"
+
+
+def test_arguments_and_exit_status_pass_through(person):
+    version = person.anyclaude("--", "--version")
+    assert version.returncode == 0
+    assert "(Claude Code)" in version.stdout
+    wrong = person.anyclaude("--no-such-option-at-all")
+    assert wrong.returncode == 1
+    assert "no-such-option-at-all" in wrong.stderr
+
+
+def test_without_a_model_it_says_how_to_get_one(person):
+    done = run([PROGRAM, "--claude", CLAUDE, "-p", "hello"], env=person.environment)
+    assert done.returncode == 1
+    assert "no model is configured" in done.stderr
+    assert "anyclaude model demo -o demo.gguf" in done.stderr
+    assert str(person.files / "config.toml") in done.stderr
+
+
+def test_the_configured_model_is_used(person):
+    (person.files / "config.toml").write_text(f"model = '{person.model}'\nclaude = '{CLAUDE}'\n")
+    done = run([PROGRAM, "-p", "Are you configured?"], env=person.environment, cwd=person.project)
+    assert done.stdout.strip() == LAST_WORDS, done.stderr
+
+
+def test_a_configuration_with_a_fault_is_named(person):
+    (person.files / "config.toml").write_text("model = 'x'\nmodle = 'y'\n")
+    done = run([PROGRAM, "-p", "hello"], env=person.environment)
+    assert done.returncode == 1
+    assert "config.toml:2: unknown key \"modle\"" in done.stderr
+
+
+def test_a_model_that_is_none(person, tmp_path):
+    missing = run([PROGRAM, "--claude", CLAUDE, "--model", tmp_path / "no.gguf", "-p", "hello"],
+                  env=person.environment)
+    assert missing.returncode == 2
+    assert f"there is no model file {tmp_path / 'no.gguf'}" in missing.stderr
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(person.model.read_bytes()[:100_000])
+    done = run([PROGRAM, "--claude", CLAUDE, "--model", broken, "-p", "hello"],
+               env=person.environment)
+    assert done.returncode == 1
+    assert "could not start" in done.stderr and "broken.gguf" in done.stderr
+
+
+def test_two_launchers_share_a_daemon_that_outlives_the_first(person):
+    first = subprocess.Popen(person.command("-p", "LONG-STORY please"), cwd=person.project,
+                             env=person.environment, stdout=subprocess.PIPE, text=True)
+    wait_for(lambda: daemon_pid(person), "the daemon")
+    pid = daemon_pid(person)
+    second = person.ask("A short question beside it")
+    assert second["result"] == LAST_WORDS
+    assert daemon_pid(person) == pid
+    story, _ = first.communicate(timeout=LONGEST_ANSWER)
+    assert story.count("chapter") == 400
+    assert len(person.records()) == 2
+
+
+def test_another_model_than_the_running_daemon_serves(same_person, tmp_path):
+    other = tmp_path / "other.gguf"
+    other.write_bytes(same_person.model.read_bytes())
+    done = run([PROGRAM, "--claude", CLAUDE, "--model", other, "-p", "hello"],
+               env=same_person.environment)
+    assert done.returncode == 1
+    assert f"serves {same_person.model}, not {other}" in done.stderr
+
+
+def test_a_daemon_that_is_killed_is_replaced_and_the_answer_comes(person):
+    asking = subprocess.Popen(
+        person.command("-p", "Will you survive?", "--output-format", "json"), cwd=person.project,
+        env=person.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: "listening" in person.log() and "prefix reuse on" in person.log(),
+             "the model")
+    killed = daemon_pid(person)
+    os.kill(killed, signal.SIGKILL)
+    output, errors = asking.communicate(timeout=LONGEST_ANSWER)
+    assert asking.returncode == 0, errors + person.log()
+    assert json.loads(output)["result"] == LAST_WORDS
+    assert "restarted" in errors
+    assert person.log().count("listening on") == 2
+
+
+def test_sigterm_ends_claude_and_the_daemon(person):
+    asking = subprocess.Popen(person.command("-p", "LONG-STORY now"), cwd=person.project,
+                              env=person.environment, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: "prefix reuse on" in person.log(), "the model")
+    asking.terminate()
+    _, errors = asking.communicate(timeout=60)
+    assert asking.returncode in (128 + signal.SIGTERM, 1), errors
+    wait_for(lambda: daemon_pid(person) is None, "the daemon's end")
