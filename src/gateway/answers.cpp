@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <charconv>
 #include <format>
+#include <utility>
 
 namespace anyclaude::gateway {
 namespace {
@@ -92,7 +93,7 @@ std::string models_body(const std::vector<backend::ModelInfo>& models, std::stri
       at != end) {
     end = at;
   }
-  const bool has_more = static_cast<std::size_t>(end - begin) > limit;
+  const bool has_more = std::cmp_greater(end - begin, limit);
   if (has_more && !before.empty()) { // the page right before that model
     begin = end - static_cast<std::ptrdiff_t>(limit);
   } else if (has_more) {

@@ -98,8 +98,9 @@ Gateway::start(GatewayOptions options, backend::Backend& backend, telemetry::Sta
       [self = gateway.get()](const HttpRequest& request, Responder& responder) {
         return self->admit(request, responder);
       },
-      [self = gateway.get()](HttpRequest request, std::shared_ptr<Responder> responder) {
-        self->handle(std::move(request), std::move(responder));
+      [self = gateway.get()](const HttpRequest& request,
+                             const std::shared_ptr<Responder>& responder) {
+        self->handle(request, responder);
       },
       [](int status, const std::string& message) {
         ErrorReply reply = http_error_reply(status, message, new_request_id());
@@ -153,7 +154,7 @@ bool Gateway::admit(const HttpRequest& request, Responder& responder) const {
   return true;
 }
 
-void Gateway::handle(HttpRequest request, std::shared_ptr<Responder> responder) {
+void Gateway::handle(const HttpRequest& request, const std::shared_ptr<Responder>& responder) {
   Route route = route_of(request.path);
   const Asked asked{request,          std::move(route),
                     responder,        access_.identify(request).value_or(backend::Caller{}),

@@ -51,7 +51,7 @@ class Gateway {
   Gateway(GatewayOptions options, backend::Backend& backend, telemetry::Stats& stats);
 
   bool admit(const HttpRequest& request, Responder& responder) const;
-  void handle(HttpRequest request, std::shared_ptr<Responder> responder);
+  void handle(const HttpRequest& request, const std::shared_ptr<Responder>& responder);
   void messages(const Asked& asked);
   void count_tokens(const Asked& asked) const;
   void models(const Asked& asked) const;

@@ -139,7 +139,7 @@ void ServedConnection::arm(std::chrono::seconds time) {
     if (!error && self && self->deadline_round_ == round) {
       self->expired_ = true;
       error_code ignored;
-      self->socket_.cancel(ignored);
+      ignored = self->socket_.cancel(ignored);
     }
   });
 }
@@ -155,7 +155,7 @@ void ServedConnection::drop() {
     exchange_->cut();
   }
   error_code ignored;
-  socket_.close(ignored);
+  ignored = socket_.close(ignored);
   deadline_.cancel();
   wake_.cancel();
 }
@@ -411,7 +411,7 @@ asio::awaitable<void> ServedConnection::watch() {
 /// while.
 asio::awaitable<void> ServedConnection::linger() {
   error_code ignored;
-  socket_.shutdown(tcp::socket::shutdown_send, ignored);
+  ignored = socket_.shutdown(tcp::socket::shutdown_send, ignored);
   const auto until = std::chrono::steady_clock::now() + limits_.linger_time;
   std::vector<char> waste(kReadSize);
   while (!stopped_ && std::chrono::steady_clock::now() < until) {

@@ -12,6 +12,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -139,7 +140,10 @@ void AsioServer::accept_waiting() {
 void AsioServer::take(int descriptor) {
   error_code error;
   tcp::socket socket(io_);
-  socket.assign(acceptor_.local_endpoint(error).protocol(), descriptor, error);
+  if (socket.assign(acceptor_.local_endpoint(error).protocol(), descriptor, error)) {
+    ::close(descriptor);
+    return;
+  }
   if (connections_.size() >= options_.limits.connections) {
     turn_away(std::move(socket));
     return;
@@ -163,13 +167,13 @@ void AsioServer::turn_away(tcp::socket socket) {
                             answer.body;
   error_code ignored;
   socket.write_some(asio::buffer(bytes), ignored);
-  socket.shutdown(tcp::socket::shutdown_both, ignored);
+  ignored = socket.shutdown(tcp::socket::shutdown_both, ignored);
 }
 
 void AsioServer::stop_sockets() {
   stopping_ = true;
   error_code ignored;
-  acceptor_.close(ignored);
+  ignored = acceptor_.close(ignored);
   retry_.cancel();
   for (const auto& [id, connection] : connections_) {
     connection->stop();

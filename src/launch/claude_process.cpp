@@ -91,7 +91,7 @@ int supervise(pid_t child, ChildSignals& signals, const TerminalModes& terminal,
                          {daemon ? daemon->descriptor() : -1, POLLIN, 0}};
     if (::poll(waiting, 2, -1) < 0)
       continue; // a signal: its handler has written to the pipe
-    if (waiting[1].revents != 0)
+    if (daemon && waiting[1].revents != 0)
       daemon->on_readable();
   }
 }

@@ -3,6 +3,7 @@
 #include "gateway/gateway.h"
 #include "gateway/raw_client.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -62,7 +63,7 @@ class GatewayTest : public testing::Test {
     const Json body = Json::parse(response.body);
     EXPECT_EQ(body["type"], "error");
     EXPECT_EQ(body["request_id"], response.headers.at("request-id"));
-    EXPECT_EQ(response.headers.at("request-id").size(), 36U);
+    EXPECT_THAT(response.headers.at("request-id"), testing::MatchesRegex("req_[0-9A-Za-z]{24}"));
     return body["error"];
   }
   static std::vector<std::string> names(const std::vector<SseEvent>& events) {
