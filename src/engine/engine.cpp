@@ -22,7 +22,7 @@ namespace {
 
 constexpr int kLargestDefaultContext = 65536; // tokens; enough for an agent, a bounded pool
 constexpr int kSmallestDefaultContext = 4096;
-constexpr int kContextStep = 256;      // libllama rounds the pool up to it
+constexpr int kContextStep = 256; // libllama rounds the pool up to it
 constexpr const char* kShuttingDown = "the server is shutting down";
 constexpr float kProgressStep = 0.01F; // of loading, between two changes of the status
 
@@ -46,15 +46,17 @@ std::string pool_error(const ModelFacts& facts, int context_tokens, const std::s
   if (facts.memory != MemoryKind::full_attention)
     return {}; // the bytes of a token are not known well enough
   constexpr double kGib = 1024.0 * 1024 * 1024;
-  const double share = kv_type == "q8_0" ? 34.0 / 64 : 1; // a block of q8_0 is 34 bytes for 32 numbers
+  const double share =
+      kv_type == "q8_0" ? 34.0 / 64 : 1; // a block of q8_0 is 34 bytes for 32 numbers
   const double needed =
       share * static_cast<double>(facts.kv_bytes_per_token) * context_tokens / kGib;
   const double free = static_cast<double>(available_memory() + free_accelerator_memory()) / kGib;
   if (needed <= free)
     return {};
-  return std::format("a context of {} tokens needs {:.1f} GiB for its keys and values, and {:.1f} GiB "
-                     "are free; start with a smaller --ctx",
-                     context_tokens, needed, free);
+  return std::format(
+      "a context of {} tokens needs {:.1f} GiB for its keys and values, and {:.1f} GiB "
+      "are free; start with a smaller --ctx",
+      context_tokens, needed, free);
 }
 
 /// The pool takes at most 40% of the memory that is free once the weights are loaded.
@@ -165,7 +167,7 @@ bool Engine::State::load() {
   scheduling.context_tokens = decoder->context_tokens();
   scheduling.batch_tokens = options.batch_tokens;
   scheduling.max_running = options.max_running;
-  scheduling.max_queued = options.max_queued;
+  scheduling.max_queued = options.max_running + options.max_queued; // submit() keeps the limit
   scheduling.sequences = context.sequences;
   scheduling.reuse = reuse;
   scheduler = std::make_unique<Scheduler>(*decoder, scheduling);
@@ -329,7 +331,10 @@ std::expected<std::unique_ptr<Engine::Handle>, Engine::Refusal> Engine::submit(J
   const std::scoped_lock lock(state_->mutex);
   if (state_->status.state != EngineState::ready || state_->stopping)
     return std::unexpected(Refusal::not_ready);
-  if (state_->stats.queued + state_->waiting >= state_->options.max_queued)
+  // All jobs together, since one in the queue may be about to run.
+  const SchedulerStats& now = state_->stats;
+  if (now.running + now.queued + state_->waiting >=
+      state_->options.max_running + state_->options.max_queued)
     return std::unexpected(Refusal::queue_full);
   const JobId id = state_->next_id++;
   state_->commands.emplace_back(State::Add{id, std::move(job)});

@@ -1,5 +1,6 @@
 #include "engine/model.h"
 
+#include <ggml-backend.h>
 #include <llama.h>
 #include <spdlog/spdlog.h>
 
@@ -130,6 +131,21 @@ void load_compute_backends() {
 #endif
     ggml_backend_load_all();
   });
+}
+
+std::uint64_t free_accelerator_memory() {
+  load_compute_backends();
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < ggml_backend_dev_count(); ++i) {
+    ggml_backend_dev_t device = ggml_backend_dev_get(i);
+    if (ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU)
+      continue;
+    std::size_t free = 0;
+    std::size_t total = 0;
+    ggml_backend_dev_memory(device, &free, &total);
+    bytes += free;
+  }
+  return bytes;
 }
 
 std::expected<std::unique_ptr<Model>, std::string>

@@ -43,6 +43,9 @@ struct ModelOptions {
 /// Loads ggml's compute backends once; before, no model can be loaded. Thread-safe.
 void load_compute_backends();
 
+/// Bytes that are free on all GPUs together; 0 without any. Thread-safe.
+std::uint64_t free_accelerator_memory();
+
 /// Weights and vocabulary of one GGUF file. After loading it is immutable: all functions are
 /// thread-safe.
 class Model {
