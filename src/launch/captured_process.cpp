@@ -29,10 +29,11 @@ constexpr int kCannotRun = 127;
                          const Pipe& output, const Pipe& errors) {
   ::setpgid(0, 0); // so that its children can be killed with it
   const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-  ::dup2(nothing, STDIN_FILENO);
   ::dup2(output.write.get(), STDOUT_FILENO);
   ::dup2(errors.write.get(), STDERR_FILENO);
-  if (::chdir(folder.c_str()) == 0)
+  for (const int out : {STDOUT_FILENO, STDERR_FILENO}) // few programs expect a pipe that is full
+    ::fcntl(out, F_SETFL, 0);
+  if (nothing >= 0 && ::dup2(nothing, STDIN_FILENO) >= 0 && ::chdir(folder.c_str()) == 0)
     static_cast<void>(exec.exec());
   const char* reason = std::strerror(errno);
   [[maybe_unused]] auto written = ::write(STDERR_FILENO, reason, std::strlen(reason));

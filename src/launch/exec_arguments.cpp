@@ -3,8 +3,10 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <format>
 
-extern char** environ; // POSIX declares it in no header
+// POSIX declares it in no header; glibc does. NOLINTNEXTLINE(readability-redundant-declaration)
+extern char** environ;
 
 namespace anyclaude::launch {
 
@@ -30,7 +32,7 @@ ExecArguments::ExecArguments(const ClaudeCommand& command) {
       environment_.push_back(*entry);
   for (const auto& [name, value] : command.variables)
     if (!value.empty())
-      set_.push_back(name + "=" + value);
+      set_.push_back(std::format("{}={}", name, value));
   for (const std::string& entry : set_)
     environment_.push_back(const_cast<char*>(entry.c_str()));
   environment_.push_back(nullptr);
