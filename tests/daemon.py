@@ -25,6 +25,14 @@ def wait_for(condition, what, seconds=30):
         time.sleep(0.01)
 
 
+def process_memory_kib(pid, name):
+    """From /proc: VmRSS now, VmHWM at its highest."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1])
+    raise AssertionError(f"/proc says no {name}")
+
+
 @dataclasses.dataclass
 class Reply:
     """An HTTP answer that has been read to its end."""
@@ -183,11 +191,8 @@ class Daemon:
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
     def memory_kib(self, name="VmRSS"):
-        """From /proc: VmRSS now, VmHWM at its highest."""
-        for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith(name + ":"):
-                return int(line.split()[1])
-        raise AssertionError(f"/proc says no {name}")
+        """Its own, as process_memory_kib says."""
+        return process_memory_kib(self.pid, name)
 
     def threads(self):
         return len(os.listdir(f"/proc/{self.pid}/task"))

@@ -35,10 +35,17 @@ class RawConnection:
     def receive_until(self, text):
         """Reads until `text` has come in, and returns everything so far; fails at the end."""
         while text not in self.received:
-            part = self.socket.recv(65536)
-            assert part, f"the connection ended before {text}: {self.received[-2000:]}"
-            self.received += part
+            self.receive(text)
         return self.received
+
+    def receive(self, wanted=b"more"):
+        """Reads what comes next; fails when nothing does."""
+        try:
+            part = self.socket.recv(65536)
+        except TimeoutError:
+            part = b""
+        assert part, f"{wanted} did not come, only this: {self.received[-2000:]}"
+        self.received += part
 
     def receive_all(self):
         """Reads until the server closes."""

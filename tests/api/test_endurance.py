@@ -1,0 +1,136 @@
+"""A minute of many streams whose clients keep dying."""
+
+import asyncio
+import json
+import random
+import socket
+import time
+
+from daemon import wait_for
+from scripts import steady_answer
+
+SECONDS = 60
+STREAMS = 16
+WARM_UP_SECONDS = 15
+CONTEXT = 8192  # tokens: idle prefixes must be dropped to make room, again and again
+RULES = "Rule {}: what one client says is nobody else's business. "
+
+
+class Load:
+    """Keeps STREAMS clients busy. A client asks, reads its answer, checks it and asks again."""
+
+    def __init__(self, daemon):
+        self.daemon = daemon
+        self.completed = 0
+        self.killed = 0
+        self.wrong = []
+        self.samples = []  # (seconds, KiB, threads, cells used)
+        self._asked = 0
+        self._answering = {}  # task -> writer, of streams whose answer has begun
+        self._over = False
+
+    async def run(self):
+        clients = [asyncio.create_task(self._client()) for _ in range(STREAMS)]
+        began = time.monotonic()
+        for second in range(1, SECONDS + 1):
+            await asyncio.sleep(began + second - time.monotonic())
+            await self._sample(second)
+            self._kill_one(abruptly=second % 2 == 0)
+        self._over = True
+        await asyncio.gather(*clients)
+
+    def _kill_one(self, abruptly):
+        if not self._answering:
+            return  # counted: `killed` stays behind
+        task, writer = random.choice(list(self._answering.items()))
+        if abruptly:  # a reset, as from a machine that lost power; else as from a killed process
+            writer.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        writer.transport.abort()
+        task.cancel()
+        self.killed += 1
+
+    async def _sample(self, second):
+        metrics = await asyncio.to_thread(self.daemon.metrics)
+        self.samples.append((second, self.daemon.memory_kib(), self.daemon.threads(),
+                             metrics["anyclaude_kv_cells_used"]))
+
+    async def _client(self):
+        while not self._over:
+            stream = asyncio.create_task(self._stream())
+            try:
+                await stream
+            except asyncio.CancelledError:
+                if not stream.cancelled():
+                    raise  # the client itself is to end
+
+    async def _stream(self):
+        self._asked += 1
+        body = json.dumps({
+            "model": "m", "max_tokens": 4000, "stream": True,
+            "system": "".join(RULES.format(n) for n in range(20)),
+            "messages": [{"role": "user", "content": f"Client {self._asked} says: STEADY"}]}).encode()
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.daemon.port)
+        try:
+            writer.write((f"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                          f"x-api-key: {self.daemon.token}\r\n"
+                          f"Content-Length: {len(body)}\r\n\r\n").encode() + body)
+            text, stop = await self._read(reader, writer)
+            if stop == "end_turn" and text == steady_answer():
+                self.completed += 1
+            else:
+                self.wrong.append((stop, text[-200:]))
+        finally:
+            self._answering.pop(asyncio.current_task(), None)
+            writer.close()
+
+    async def _read(self, reader, writer):
+        """The answer's text and its stop reason; each frame comes in one piece."""
+        text, stop = "", None
+        async for line in reader:
+            if not line.startswith(b"data: "):
+                continue
+            event = json.loads(line[6:])
+            if event["type"] == "content_block_delta":
+                text += event["delta"]["text"]
+                self._answering[asyncio.current_task()] = writer
+            elif event["type"] == "message_delta":
+                stop = event["delta"]["stop_reason"]
+            elif event["type"] == "error":
+                stop = event["error"]["message"]
+        return text, stop
+
+
+def test_streams_complete_while_clients_die_and_nothing_grows(start_daemon, scripted_model):
+    daemon = start_daemon(scripted_model, "--ctx", CONTEXT, "--threads", 1)
+    wait_for(lambda: daemon.metrics()["anyclaude_kv_cells"] == CONTEXT, "the pool is there")
+    files, threads = daemon.open_files(), daemon.threads()
+    load = Load(daemon)
+    asyncio.run(load.run())
+
+    assert load.wrong == []
+    assert load.killed >= SECONDS - 5  # in the first seconds there may be no answer yet
+    assert load.completed >= 2 * STREAMS
+    ended = load.completed + load.killed
+    wait_for(lambda: daemon.metrics()["anyclaude_requests_total"] == ended, "each is counted", 10)
+    now = daemon.metrics()
+    assert now["anyclaude_request_errors_total"] == 0
+    assert now["anyclaude_engine_running"] == now["anyclaude_engine_queued"] == 0
+    assert now["anyclaude_kv_evicted_tokens_total"] > CONTEXT
+
+    warm = [sample for sample in load.samples if sample[0] > WARM_UP_SECONDS]
+    memory = [kib for _, kib, _, _ in warm]
+    assert max(memory) <= 1.03 * memory[0] + 1024, memory
+    assert {count for _, _, count, _ in warm} == {threads}
+    assert max(cells for _, _, _, cells in warm) <= CONTEXT
+    wait_for(lambda: daemon.open_files() == files, "all connections are closed", 10)
+    assert daemon.threads() == threads
+
+    # Nobody holds cells any more: a prompt that needs almost all of them gets them.
+    whole = {"model": "m", "max_tokens": 20, "messages": [
+        {"role": "user", "content": "".join(RULES.format(n) for n in range(480))}]}
+    tokens = daemon.request("POST", "/v1/messages/count_tokens", whole).json()["input_tokens"]
+    assert 0.9 * CONTEXT < tokens < CONTEXT - 20
+    reply = daemon.ask(whole, timeout=120)
+    assert reply.status == 200
+    assert reply.json()["content"][0]["text"] == "Nothing else is in the script."
