@@ -412,7 +412,7 @@ asio::awaitable<void> ServedConnection::watch() {
 asio::awaitable<void> ServedConnection::linger() {
   error_code ignored;
   ignored = socket_.shutdown(tcp::socket::shutdown_send, ignored);
-  const auto until = std::chrono::steady_clock::now() + limits_.linger_time;
+  const auto until = std::chrono::steady_clock::now() + limits_.body_time;
   std::vector<char> waste(kReadSize);
   while (!stopped_ && std::chrono::steady_clock::now() < until) {
     arm(limits_.linger_time);

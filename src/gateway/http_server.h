@@ -79,7 +79,9 @@ struct HttpLimits {
   std::chrono::seconds body_time{120};
   std::chrono::seconds idle_time{120};  // between requests of one connection
   std::chrono::seconds write_time{120}; // without any progress
-  std::chrono::seconds linger_time{5};  // to take what a refused client still sends
+  /// What a refused client still sends is taken until it pauses so long, or for body_time: a client
+  /// that sends everything before it reads would otherwise see a reset instead of the answer.
+  std::chrono::seconds linger_time{5};
 };
 
 struct HttpOptions {

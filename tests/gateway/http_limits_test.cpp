@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <ctime>
+#include <thread>
 
 namespace anyclaude::gateway {
 namespace {
@@ -47,6 +48,18 @@ TEST(HttpServerLimits, ABodyOverTheLimitIsRefusedBeforeItIsRead) {
   expecting.send("POST / HTTP/1.1\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n");
   EXPECT_EQ(expecting.receive().status, 413);
   EXPECT_EQ(handled, 0);
+}
+
+TEST(HttpServerLimits, ASlowSenderOfTooMuchReadsTheRefusalToo) {
+  const auto server = serve(echo); // lingers for a second after the last byte
+  RawClient client(server->port());
+  client.send("POST / HTTP/1.1\r\nContent-Length: 104857600\r\n\r\n");
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(1'500);
+  while (std::chrono::steady_clock::now() < until) {
+    ASSERT_TRUE(client.send(std::string(1000, 'x')));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20)); // the pace of a slow line
+  }
+  EXPECT_EQ(client.receive().status, 413);
 }
 
 TEST(HttpServerLimits, AChunkedBodyOverTheLimitIsRefused) {
