@@ -155,6 +155,8 @@ bool Engine::State::load() {
   if (std::string error = pool_error(model->facts(), context.context_tokens, context.kv_type);
       !error.empty())
     return fail(std::move(error));
+  const bool shape_batches = reuse && !model->uses_gpu();
+  context.sequences += shape_batches ? 1 : 0; // of the throw-away tokens
   auto created = LlamaDecoder::create(*model, context);
   if (!created)
     return fail(created.error());
@@ -168,8 +170,9 @@ bool Engine::State::load() {
   scheduling.batch_tokens = options.batch_tokens;
   scheduling.max_running = options.max_running;
   scheduling.max_queued = options.max_running + options.max_queued; // submit() keeps the limit
-  scheduling.sequences = context.sequences;
+  scheduling.sequences = context.sequences - (shape_batches ? 1 : 0);
   scheduling.reuse = reuse;
+  scheduling.shape_batches = shape_batches;
   scheduler = std::make_unique<Scheduler>(*decoder, scheduling);
   spdlog::info("model {} ({}), {} tokens of context, {} memory, prefix reuse {}", model->facts().id,
                model->facts().description, scheduling.context_tokens,
@@ -235,7 +238,7 @@ bool Engine::State::is_stopping() const {
 
 void Engine::State::serve() {
   while (take_commands()) {
-    const bool worked = scheduler->step();
+    const bool worked = scheduler->step() || scheduler->measure();
     std::unique_lock lock(mutex);
     stats = scheduler->stats();
     if (!worked)

@@ -62,6 +62,8 @@ class Model {
   llama_model* handle() const { return model_; }
   const llama_vocab* vocab() const;
   int vocab_size() const;
+  /// Whether layers may have been put on a GPU.
+  bool uses_gpu() const { return uses_gpu_; }
 
   /// Tokens of `text`. With `parse_special` the text of control tokens becomes those tokens;
   /// without, it stays text. No beginning-of-sequence token is added.
@@ -83,6 +85,7 @@ class Model {
   void read_facts(const std::filesystem::path& path);
 
   llama_model* model_;
+  bool uses_gpu_ = false;
   ModelFacts facts_;
   std::vector<std::string> control_texts_;
 };

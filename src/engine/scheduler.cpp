@@ -1,6 +1,7 @@
 #include "engine/scheduler.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <stdexcept>
 #include <utility>
@@ -191,11 +192,44 @@ bool Scheduler::step() {
   return true;
 }
 
+/// Computes a batch with throw-away tokens at its end, and books the time it took.
+DecodeStatus Scheduler::decode(std::span<const BatchToken> batch, std::size_t padding) {
+  const SequenceId scratch = options_.sequences;
+  std::vector<BatchToken> padded(batch.begin(), batch.end());
+  for (std::size_t i = 0; i < padding; ++i)
+    padded.push_back({0, static_cast<int>(i), scratch, false});
+  const std::size_t span = tree_.used() + padded.size();
+  const auto begin = std::chrono::steady_clock::now();
+  const DecodeStatus status = decoder_.decode(padded);
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+  if (padding > 0)
+    decoder_.remove(scratch, 0, static_cast<int>(padding));
+  if (status == DecodeStatus::ok) {
+    shaper_.observe(static_cast<int>(padded.size()), span, took.count());
+    padding_tokens_ += padding;
+  }
+  return status;
+}
+
+bool Scheduler::measure() {
+  const std::size_t free = tree_.capacity() - tree_.used();
+  const auto probe = shaper_.wanted_probe(tree_.used());
+  if (!options_.shape_batches || !probe || std::cmp_less(free, *probe))
+    return false;
+  return decode({}, static_cast<std::size_t>(*probe)) == DecodeStatus::ok;
+}
+
 void Scheduler::compute(std::span<const BatchToken> batch) {
-  DecodeStatus status = decoder_.decode(batch);
+  std::size_t padding = 0;
+  if (options_.shape_batches)
+    padding = static_cast<std::size_t>(
+        shaper_.padding(static_cast<int>(batch.size()), tree_.used() + batch.size()));
+  if (tree_.used() + batch.size() + padding > tree_.capacity())
+    padding = 0; // nothing that could be reused is given up for it
+  DecodeStatus status = decode(batch, padding);
   if (status == DecodeStatus::no_space) {
     tree_.clear_idle(); // libllama's own view of the pool decides
-    status = decoder_.decode(batch);
+    status = decode(batch, 0);
   }
   for (const auto& job : running_) {
     if (status == DecodeStatus::ok) {
@@ -313,6 +347,7 @@ SchedulerStats Scheduler::stats() const {
   stats.cells_used = tree_.used();
   stats.cells = tree_.capacity();
   stats.evicted_tokens = tree_.evicted();
+  stats.padding_tokens = padding_tokens_;
   return stats;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/batch_shaper.h"
 #include "engine/decoder.h"
 #include "engine/job.h"
 #include "kv/prefix_tree.h"
@@ -28,6 +29,9 @@ struct SchedulerOptions {
   /// Whether computed prefixes may be shared. Off for models whose memory is not plain full
   /// attention, where a fork would be silently wrong.
   bool reuse = true;
+  /// Whether small batches may be filled up with throw-away tokens (see BatchShaper). They live in
+  /// sequence number `sequences`, which the decoder must have beside the others.
+  bool shape_batches = false;
 };
 
 struct SchedulerStats {
@@ -41,6 +45,7 @@ struct SchedulerStats {
   std::size_t cells_used = 0;
   std::size_t cells = 0;
   std::uint64_t evicted_tokens = 0;
+  std::uint64_t padding_tokens = 0; // computed and thrown away to make small batches faster
 };
 
 /// Decides what goes into each batch: continuous batching with chunked prefill. Every batch takes
@@ -61,6 +66,10 @@ class Scheduler {
   /// Computes one batch. False when there was nothing to do.
   bool step();
 
+  /// With nothing to do, measures what batches cost. One batch at most; false when there is nothing
+  /// to measure either.
+  bool measure();
+
   /// Ends every job with JobFailed.
   void fail_all(const std::string& message);
 
@@ -79,6 +88,7 @@ class Scheduler {
   bool make_room(std::size_t tokens);
   std::vector<BatchToken> compose();
   void compute(std::span<const BatchToken> batch);
+  DecodeStatus decode(std::span<const BatchToken> batch, std::size_t padding);
   void after_batch(Running& job, std::span<const BatchToken> batch);
   void sample(Running& job, int index);
   void emit_text(Running& job, std::string_view bytes);
@@ -91,11 +101,13 @@ class Scheduler {
   Decoder& decoder_;
   SchedulerOptions options_;
   kv::PrefixTree tree_;
+  BatchShaper shaper_;
   RunningList running_;                        // in order of admission
   std::deque<std::unique_ptr<Running>> queue_; // in order of arrival; suspended ones in front
   std::uint64_t computed_tokens_ = 0;
   std::uint64_t reused_tokens_ = 0;
   std::uint64_t generated_tokens_ = 0;
+  std::uint64_t padding_tokens_ = 0;
 
  public:
   ~Scheduler();
