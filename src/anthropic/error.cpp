@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <utility>
+
 namespace anyclaude::anthropic {
 
 int http_status(ErrorKind kind) {
@@ -52,10 +54,13 @@ const char* type_name(ErrorKind kind) {
 }
 
 std::string error_body(const Error& error, const std::string& request_id) {
-  const Json body = {
-      {"type", "error"},
-      {"error", {{"type", type_name(error.kind)}, {"message", text::to_valid_utf8(error.message)}}},
-      {"request_id", text::to_valid_utf8(request_id)}};
+  Json inner = {{"type", type_name(error.kind)}, {"message", text::to_valid_utf8(error.message)}};
+  if (!error.code.empty()) {
+    inner["details"] = {{"error_code", error.code}};
+  }
+  const Json body = {{"type", "error"},
+                     {"error", std::move(inner)},
+                     {"request_id", text::to_valid_utf8(request_id)}};
   return body.dump();
 }
 

@@ -21,6 +21,8 @@ struct Error {
   ErrorKind kind = ErrorKind::api;
   /// A sentence for the person at the client: what was wrong and what to do.
   std::string message;
+  /// error.details.error_code, where clients act on one, such as "thread_not_found"; mostly empty.
+  std::string code{};
 };
 
 int http_status(ErrorKind kind);
@@ -28,7 +30,8 @@ int http_status(ErrorKind kind);
 /// The `type` inside the error object, such as "invalid_request_error".
 const char* type_name(ErrorKind kind);
 
-/// The whole error body: {"type":"error","error":{"type":…,"message":…},"request_id":…}.
+/// The whole error body: {"type":"error","error":{"type":…,"message":…},"request_id":…}, with
+/// "details":{"error_code":…} in the inner one for an error that has a code.
 std::string error_body(const Error& error, const std::string& request_id);
 
 } // namespace anyclaude::anthropic

@@ -13,6 +13,14 @@ namespace {
 
 constexpr std::size_t kToolNameLimit = 128; // characters
 
+/// A client may ask to go on from a conversation that the server keeps (`thread`, sent by the
+/// TypeScript SDK's tool runner unless told otherwise). Answered without it, the question would
+/// stand alone; told that the thread is lost, the client sends everything again.
+bool continues_thread(const Json& body) {
+  const Json* thread = SchemaReader::optional(body, "thread");
+  return thread != nullptr && thread->is_object() && thread->value("type", Json()) == "continue";
+}
+
 class RequestReader {
  public:
   std::expected<Request, Error> read(const Json& body, RequestKind kind);
@@ -42,6 +50,12 @@ std::expected<Request, Error> RequestReader::read(const Json& body, RequestKind 
   if (!body.is_object()) {
     return std::unexpected(
         Error{ErrorKind::invalid_request, "The request body should be a JSON object."});
+  }
+  if (continues_thread(body)) {
+    return std::unexpected(
+        Error{ErrorKind::not_found,
+              "thread: this server keeps no conversations. Send the whole one in `messages`.",
+              "thread_not_found"});
   }
   request_.model = reader_.required_string(body, "model", root_);
   if (request_.model.empty()) {

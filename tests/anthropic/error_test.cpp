@@ -11,6 +11,12 @@ TEST(Error, BodyHasAnthropicsShape) {
             R"("request_id":"req_1"})");
 }
 
+TEST(Error, ACodeStandsInTheDetails) {
+  EXPECT_EQ(error_body({ErrorKind::not_found, "Lost.", "thread_not_found"}, "req_1"),
+            R"({"type":"error","error":{"type":"not_found_error","message":"Lost.",)"
+            R"("details":{"error_code":"thread_not_found"}},"request_id":"req_1"})");
+}
+
 TEST(Error, BodyIsValidUtf8WhateverTheMessage) {
   EXPECT_NE(error_body({ErrorKind::api, "bad \xFF byte"}, "r").find("bad \xEF\xBF\xBD byte"),
             std::string::npos);

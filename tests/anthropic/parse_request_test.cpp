@@ -240,6 +240,18 @@ TEST(ParseRequest, CountTokensNeedsNoMaxTokens) {
             "max_tokens: Field required");
 }
 
+TEST(ParseRequest, AThreadThatIsKeptElsewhereIsNotFound) {
+  const std::string rest =
+      R"("model":"m","max_tokens":9,"messages":[{"role":"user","content":""}]})";
+  EXPECT_TRUE(parse_request(R"({"thread":{"type":"create"},)" + rest, RequestKind::messages));
+  const auto request =
+      parse_request(R"({"thread":{"type":"continue","previous_message_id":"msg_1"},)" + rest,
+                    RequestKind::messages);
+  ASSERT_FALSE(request);
+  EXPECT_EQ(request.error().kind, ErrorKind::not_found);
+  EXPECT_EQ(request.error().code, "thread_not_found");
+}
+
 TEST(ParseRequest, MalformedJsonNamesThePlace) {
   const auto request = parse_request("{\"model\": \"m\",\n oops}", RequestKind::messages);
   ASSERT_FALSE(request);
