@@ -128,10 +128,11 @@ TEST(HttpServerLimits, AnIdleConnectionIsClosed) {
 
 TEST(HttpServerLimits, ABodyCutInHalfIsDroppedAndTheNextRequestServed) {
   std::atomic<int> handled = 0;
-  const auto server = serve([&](const HttpRequest& request, std::shared_ptr<Responder> responder) {
-    ++handled;
-    echo(request, responder);
-  });
+  const auto server =
+      serve([&](const HttpRequest& request, const std::shared_ptr<Responder>& responder) {
+        ++handled;
+        echo(request, responder);
+      });
   {
     RawClient half(server->port());
     half.send("POST / HTTP/1.1\r\nContent-Length: 1000\r\n\r\nabc");
@@ -151,7 +152,7 @@ TEST(HttpServerLimits, ABodyCutInHalfIsDroppedAndTheNextRequestServed) {
 TEST(HttpServerLimits, TheFilterAnswersBeforeTheBodyIsRead) {
   std::atomic<int> handled = 0;
   const auto server = serve(
-      [&](const HttpRequest& request, std::shared_ptr<Responder> responder) {
+      [&](const HttpRequest& request, const std::shared_ptr<Responder>& responder) {
         ++handled;
         echo(request, responder);
       },

@@ -28,13 +28,14 @@ TEST(HttpServer, AnswersAndKeepsTheConnection) {
 TEST(HttpServer, GivesHeadersInTheirOrderAndFindsThemInAnyCase) {
   Headers seen;
   std::string found;
-  const auto server = serve([&](HttpRequest request, std::shared_ptr<Responder> responder) {
-    seen = request.headers;
-    found = request.header("x-THREE");
-    EXPECT_EQ(request.header("absent"), "");
-    EXPECT_TRUE(request.remote.starts_with("127.0.0.1:"));
-    responder->respond(200, {}, "");
-  });
+  const auto server =
+      serve([&](const HttpRequest& request, const std::shared_ptr<Responder>& responder) {
+        seen = request.headers;
+        found = request.header("x-THREE");
+        EXPECT_EQ(request.header("absent"), "");
+        EXPECT_TRUE(request.remote.starts_with("127.0.0.1:"));
+        responder->respond(200, {}, "");
+      });
   RawClient client(server->port());
   client.send("GET / HTTP/1.1\r\nX-One: 1\r\nhost: h\r\nX-Three: 3\r\nAccept: a\r\n\r\n");
   client.receive();

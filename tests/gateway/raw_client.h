@@ -70,6 +70,9 @@ inline std::string lower_case(std::string text) {
 
 inline RawClient::RawClient(std::uint16_t port, int receive_buffer) {
   descriptor_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (descriptor_ < 0) {
+    return;
+  }
   if (receive_buffer > 0) {
     ::setsockopt(descriptor_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
   }
@@ -102,6 +105,9 @@ inline void RawClient::finish_sending() {
 }
 
 inline bool RawClient::send(std::string_view bytes) {
+  if (descriptor_ < 0) {
+    return false;
+  }
   while (!bytes.empty()) {
     const auto sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent <= 0) {
@@ -114,7 +120,7 @@ inline bool RawClient::send(std::string_view bytes) {
 
 inline bool RawClient::fill() {
   pollfd waiting{descriptor_, POLLIN, 0};
-  if (::poll(&waiting, 1, kPatience) <= 0) {
+  if (descriptor_ < 0 || ::poll(&waiting, 1, kPatience) <= 0) {
     return false;
   }
   char bytes[65536];

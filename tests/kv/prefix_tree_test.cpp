@@ -10,7 +10,7 @@ namespace {
 
 std::vector<Token> range(Token first, int count) {
   std::vector<Token> tokens(static_cast<std::size_t>(count));
-  std::iota(tokens.begin(), tokens.end(), first);
+  std::ranges::iota(tokens, first);
   return tokens;
 }
 
