@@ -286,6 +286,8 @@ std::expected<void, std::string> write_demo_model(const ModelOptions& options,
   return {};
 }
 
-bool is_demo_model(std::string_view name) { return name.starts_with(kNamePrefix); }
+bool is_demo_model(std::string_view name) {
+  return name.starts_with(kNamePrefix);
+}
 
 } // namespace anyclaude::demo
