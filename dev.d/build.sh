@@ -76,24 +76,30 @@ on_host() {
   fi
 }
 
+# The names of the benchmarks: programs of their own (build/bin/NAME_bench, bench/NAME.py).
+benchmark_names() {
+  local file
+  for file in build/bin/*_bench; do
+    [ ! -x "$file" ] || basename "$file" _bench
+  done
+  for file in bench/*.py; do
+    ! grep -q '^def main' "$file" || basename "$file" .py
+  done
+}
+
 command_bench() {
   build release
-  case ${1:-} in
-    '' | --list)
-      local program
-      for program in build/bin/*_bench; do
-        [ ! -x "$program" ] || basename "$program" _bench
-      done
-      echo "anything else is passed to: anyclaude bench"
-      ;;
-    *)
-      local name=$1
-      if [ -x "build/bin/${name}_bench" ]; then
-        shift
-        inside "build/bin/${name}_bench" "$@"
-      else
-        on_host build/bin/anyclaude bench "$@"
-      fi
-      ;;
-  esac
+  local name=${1:-}
+  if [ -z "$name" ] || [ "$name" = --list ]; then
+    benchmark_names
+    echo "anything else is passed to: anyclaude bench"
+  elif [ -x "build/bin/${name}_bench" ]; then
+    shift
+    inside "build/bin/${name}_bench" "$@"
+  elif [ -e "bench/$name.py" ]; then
+    shift
+    inside env PYTHONDONTWRITEBYTECODE=1 python3 "bench/$name.py" "$@"
+  else
+    on_host build/bin/anyclaude bench "$@"
+  fi
 }

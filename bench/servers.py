@@ -1,0 +1,132 @@
+"""The servers that a benchmark compares, and one streaming request to either."""
+
+import dataclasses
+import http.client
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY / "tests"))
+from daemon import Daemon, wait_for  # noqa: E402
+
+PROGRAM = REPOSITORY / "build/bin/anyclaude"
+
+
+@dataclasses.dataclass
+class Setting:
+    """What both servers are started with."""
+
+    model: pathlib.Path
+    context: int  # tokens, of all requests together
+    parallel: int
+    threads: int = os.cpu_count()
+    batch: int = 512  # tokens
+    kv_type: str = "f16"
+
+
+class Anyclaude:
+    who = "anyclaude"
+
+    def __init__(self, setting, folder):
+        self._daemon = Daemon(PROGRAM, folder / "anyclaude", setting.model,
+                              ("--ctx", setting.context, "--parallel", setting.parallel,
+                               "--threads", setting.threads, "--batch", setting.batch,
+                               "--kv-type", setting.kv_type))
+        self.port = self._daemon.port
+        self.token = self._daemon.token
+
+    def stop(self):
+        self._daemon.stop()
+
+
+class LlamaServer:
+    who = "llama-server"
+
+    def __init__(self, setting, folder):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.token = ""
+        self._log = folder / "llama-server.log"
+        command = ["llama-server", "-m", setting.model, "-c", setting.context,
+                   "-np", setting.parallel, "-t", setting.threads, "-b", setting.batch,
+                   "-ub", setting.batch, "-ctk", setting.kv_type, "-ctv", setting.kv_type,
+                   "--jinja", "--host", "127.0.0.1", "--port", self.port]
+        with open(self._log, "wb") as log:
+            self._process = subprocess.Popen([str(part) for part in command], stdout=log,
+                                             stderr=subprocess.STDOUT)
+        wait_for(self._ready, "llama-server is ready", 120)
+
+    def _ready(self):
+        assert self._process.poll() is None, self._log.read_text(errors="replace")[-2000:]
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+            connection.request("GET", "/health")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+
+    def stop(self):
+        self._process.terminate()
+        self._process.wait(timeout=30)
+
+
+SERVERS = {server.who: server for server in (Anyclaude, LlamaServer)}
+
+
+def post(server, path, body, timeout=3600):
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=timeout)
+    connection.request("POST", path, json.dumps(body).encode(), {
+        "content-type": "application/json", "anthropic-version": "2023-06-01",
+        "authorization": f"Bearer {server.token}"})
+    response = connection.getresponse()
+    if response.status != 200:
+        raise RuntimeError(f"{server.who} {path}: {response.status} {response.read()[:500]}")
+    return response
+
+
+def count_tokens(server, body):
+    counted = {key: value for key, value in body.items() if key not in ("max_tokens", "stream")}
+    return json.loads(post(server, "/v1/messages/count_tokens", counted).read())["input_tokens"]
+
+
+@dataclasses.dataclass
+class Answer:
+    ttft: float  # seconds from the request's sending to the first text
+    total: float  # seconds to the end
+    arrivals: list  # seconds, of each piece of text
+    text: str
+    computed: int  # prompt tokens
+    reused: int
+    output: int  # tokens
+
+
+def ask(server, body):
+    """One streaming request for a message."""
+    began = time.perf_counter()
+    response = post(server, "/v1/messages", {**body, "stream": True})
+    arrivals, text, usage = [], "", {}
+    for line in response:
+        if not line.startswith(b"data:"):
+            continue
+        event = json.loads(line[5:])
+        if event["type"] == "message_start":
+            usage.update(event["message"]["usage"])
+        elif event["type"] == "content_block_delta":
+            piece = next((event["delta"][key] for key in ("text", "thinking", "partial_json")
+                          if event["delta"].get(key)), "")
+            if piece:
+                arrivals.append(time.perf_counter() - began)
+                text += piece
+        elif event["type"] == "message_delta":
+            usage.update(event["usage"])
+        elif event["type"] == "error":
+            raise RuntimeError(f"{server.who}: {event['error']}")
+    return Answer(arrivals[0], time.perf_counter() - began, arrivals, text,
+                  usage.get("input_tokens", 0) + usage.get("cache_creation_input_tokens", 0),
+                  usage.get("cache_read_input_tokens", 0), usage["output_tokens"])
