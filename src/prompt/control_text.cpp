@@ -1,7 +1,5 @@
 #include "prompt/control_text.h"
 
-#include <algorithm>
-
 namespace anyclaude::prompt {
 
 namespace {
@@ -27,12 +25,19 @@ std::string ControlText::protect(std::string_view text) const {
   const std::string_view source = clean;
   for (std::size_t i = 0; i < source.size(); ++i) {
     result += source[i];
-    const auto& candidates = by_first_byte_[static_cast<unsigned char>(source[i])];
-    const auto rest = source.substr(i);
-    if (std::ranges::any_of(candidates, [&](const auto& c) { return rest.starts_with(c); }))
+    if (match(source.substr(i)) > 0)
       result += kMark;
   }
   return result;
+}
+
+std::size_t ControlText::match(std::string_view text) const {
+  std::size_t longest = 0;
+  if (!text.empty())
+    for (const std::string& control : by_first_byte_[static_cast<unsigned char>(text.front())])
+      if (control.size() > longest && text.starts_with(control))
+        longest = control.size();
+  return longest;
 }
 
 std::vector<std::string_view> ControlText::split(std::string_view rendered) {

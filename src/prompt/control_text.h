@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,9 @@ class ControlText {
   /// `text` with a mark inside every control text. Marks already in it are taken out: they are
   /// Unicode noncharacters, never text.
   std::string protect(std::string_view text) const;
+
+  /// Length of the longest control text that `text` begins with; 0 for none.
+  std::size_t match(std::string_view text) const;
 
   /// The parts between marks.
   static std::vector<std::string_view> split(std::string_view rendered);

@@ -5,15 +5,8 @@
 namespace anyclaude::prompt {
 
 PromptBuilder::PromptBuilder(ChatTemplate chat_template, Tokenizer tokenizer)
-    : template_(std::move(chat_template)), tokenizer_(std::move(tokenizer)),
-      control_(tokenizer_.control_texts) {}
-
-void PromptBuilder::append(std::vector<std::int32_t>& tokens, std::string_view rendered) const {
-  for (const std::string_view part : ControlText::split(rendered)) {
-    const auto more = tokenizer_.tokenize(part, true);
-    tokens.insert(tokens.end(), more.begin(), more.end());
-  }
-}
+    : template_(std::move(chat_template)), control_(tokenizer.control_texts),
+      tokenizer_(std::move(tokenizer)) {}
 
 std::expected<Prompt, anthropic::Error>
 PromptBuilder::build(const anthropic::Request& request) const {
@@ -24,12 +17,7 @@ PromptBuilder::build(const anthropic::Request& request) const {
         anthropic::Error{anthropic::ErrorKind::invalid_request, "messages: " + rendered.error()});
 
   Prompt prompt;
-  append(prompt.tokens, *rendered);
-  if (!canonical.answer_prefix.empty())
-    append(prompt.tokens, canonical.answer_prefix);
-  if (tokenizer_.prompt_start >= 0 &&
-      (prompt.tokens.empty() || prompt.tokens.front() != tokenizer_.prompt_start))
-    prompt.tokens.insert(prompt.tokens.begin(), tokenizer_.prompt_start);
+  prompt.tokens = tokenizer_.tokenize(*rendered + canonical.answer_prefix);
 
   std::string_view end = *rendered;
   end = end.substr(0, end.find_last_not_of(" \t\r\n") + 1);

@@ -5,24 +5,14 @@
 #include "prompt/answer_parser.h"
 #include "prompt/chat_template.h"
 #include "prompt/control_text.h"
+#include "prompt/segment_tokenizer.h"
 
 #include <cstdint>
 #include <expected>
-#include <functional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace anyclaude::prompt {
-
-/// What the prompt needs of a model's tokenizer.
-struct Tokenizer {
-  /// Tokens of a text; with `parse_special` the texts of control tokens become those tokens.
-  /// Must be thread-safe.
-  std::function<std::vector<std::int32_t>(std::string_view text, bool parse_special)> tokenize;
-  std::int32_t prompt_start = -1; // begins every prompt; -1: none
-  std::vector<std::string> control_texts;
-};
 
 struct Prompt {
   std::vector<std::int32_t> tokens;
@@ -41,11 +31,9 @@ class PromptBuilder {
   const TemplateAbilities& abilities() const { return template_.abilities(); }
 
  private:
-  void append(std::vector<std::int32_t>& tokens, std::string_view rendered) const;
-
   ChatTemplate template_;
-  Tokenizer tokenizer_;
   ControlText control_;
+  mutable SegmentTokenizer tokenizer_; // remembers; thread-safe
 };
 
 } // namespace anyclaude::prompt

@@ -1,0 +1,80 @@
+#include "prompt/segment_tokenizer.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace anyclaude::prompt {
+
+SegmentTokenizer::SegmentTokenizer(Tokenizer tokenizer, std::size_t capacity)
+    : tokenizer_(std::move(tokenizer)), control_(tokenizer_.control_texts), capacity_(capacity) {}
+
+/// Whether a text may be cut in front of this control text. Some tokenizers let a control token
+/// swallow blanks before it (LSTRIP), and then the cut would show.
+bool SegmentTokenizer::cuts(const std::string& control) {
+  {
+    const std::scoped_lock lock(*mutex_);
+    if (const auto known = cuts_.find(control); known != cuts_.end())
+      return known->second;
+  }
+  const std::string before = "word \n ";
+  const std::string behind = control + " \n word";
+  auto cut = tokenizer_.tokenize(before, true);
+  cut.append_range(tokenizer_.tokenize(behind, true));
+  const bool same = cut == tokenizer_.tokenize(before + behind, true);
+  const std::scoped_lock lock(*mutex_);
+  cuts_.emplace(control, same);
+  return same;
+}
+
+bool SegmentTokenizer::recall(std::vector<std::int32_t>& tokens, std::string_view segment) {
+  const std::scoped_lock lock(*mutex_);
+  const auto found = by_text_.find(segment);
+  if (found == by_text_.end())
+    return false;
+  segments_.splice(segments_.begin(), segments_, found->second);
+  tokens.append_range(found->second->tokens);
+  return true;
+}
+
+void SegmentTokenizer::remember(std::string_view segment, std::vector<std::int32_t> tokens) {
+  const std::scoped_lock lock(*mutex_);
+  if (by_text_.contains(segment)) // by another thread, meanwhile
+    return;
+  segments_.push_front({std::string(segment), std::move(tokens)});
+  by_text_.emplace(segments_.front().text, segments_.begin());
+  bytes_ += segments_.front().bytes();
+  while (bytes_ > capacity_) {
+    by_text_.erase(segments_.back().text);
+    bytes_ -= segments_.back().bytes();
+    segments_.pop_back();
+  }
+}
+
+void SegmentTokenizer::append(std::vector<std::int32_t>& tokens, std::string_view segment) {
+  if (segment.empty() || recall(tokens, segment))
+    return;
+  auto made = tokenizer_.tokenize(segment, true);
+  tokens.append_range(made);
+  remember(segment, std::move(made));
+}
+
+std::vector<std::int32_t> SegmentTokenizer::tokenize(std::string_view rendered) {
+  std::vector<std::int32_t> tokens;
+  for (const std::string_view part : ControlText::split(rendered)) {
+    std::size_t begin = 0;
+    for (std::size_t i = 0; i < part.size();) {
+      const std::size_t control = control_.match(part.substr(i));
+      if (control > 0 && i > begin && cuts(std::string(part.substr(i, control)))) {
+        append(tokens, part.substr(begin, i - begin));
+        begin = i;
+      }
+      i += std::max<std::size_t>(control, 1);
+    }
+    append(tokens, part.substr(begin));
+  }
+  if (tokenizer_.prompt_start >= 0 && (tokens.empty() || tokens.front() != tokenizer_.prompt_start))
+    tokens.insert(tokens.begin(), tokenizer_.prompt_start);
+  return tokens;
+}
+
+} // namespace anyclaude::prompt
