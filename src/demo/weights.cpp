@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <format>
+#include <ranges>
 
 namespace anyclaude::demo {
 
@@ -99,8 +100,8 @@ bool Weights::is_far_from_others(const Code& code) const {
   const auto most = static_cast<int>(kMostCorrelation * shape_.embedding);
   return std::ranges::none_of(codes_, [&](const Code& other) {
     int different = 0;
-    for (std::size_t i = 0; i < code.size(); ++i)
-      different += std::popcount(code[i] ^ other[i]);
+    for (const auto& [bits, others] : std::views::zip(code, other))
+      different += std::popcount(bits ^ others);
     return static_cast<int>(shape_.embedding) - 2 * different > most;
   });
 }
