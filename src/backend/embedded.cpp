@@ -94,7 +94,7 @@ class Answer {
   }
 
   void end(const engine::JobEnded& event) {
-    forward(parser_.finish());
+    forward(parser_.finish(event.reason == engine::EndReason::end_of_turn));
     using anthropic::StopReason;
     anthropic::Finished finished;
     switch (event.reason) {

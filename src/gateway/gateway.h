@@ -21,7 +21,7 @@ struct GatewayOptions {
   std::vector<std::string> allowed_hosts{};   // see AccessOptions
   std::vector<std::string> allowed_origins{}; // see AccessOptions
   /// Claude Code gives up after 300 s without a byte.
-  std::chrono::milliseconds ping_period{10'000};
+  std::chrono::milliseconds ping_period{5'000};
   std::chrono::seconds retry_after{5}; // what 429 and 529 advise
 };
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace anyclaude::prompt {
 
@@ -58,12 +59,14 @@ AnswerParser::Events AnswerParser::push(std::string_view text) {
   return events;
 }
 
-AnswerParser::Events AnswerParser::finish() {
+AnswerParser::Events AnswerParser::finish(bool turn_ended) {
   Events events;
   while (advance(events, true)) {
   }
   if (state_ == State::thinking)
     close_thinking(events);
+  else if (!turn_ended && said_ && !space_.empty())
+    events.push_back(anthropic::TextDelta{std::exchange(space_, {})});
   return events;
 }
 

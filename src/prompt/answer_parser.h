@@ -26,8 +26,9 @@ class AnswerParser {
   /// Events for what is certain by now.
   Events push(std::string_view text);
 
-  /// Ends the answer: what was held back.
-  Events finish();
+  /// Ends the answer: what was held back. White space at its end belongs to the format when the
+  /// model has ended its turn, and to the answer when it was cut off.
+  Events finish(bool turn_ended);
 
   /// Whether a tool call was recognised.
   bool called_tool() const { return called_tool_; }

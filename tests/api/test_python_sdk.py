@@ -147,7 +147,7 @@ def test_system_is_read_from_a_string_blocks_and_inline(client):
 
 def test_stop_sequences(client):
     message = client.messages.create(**ask("STOP", stop_sequences=["never", "gam"]))
-    assert message.content[0].text == "alpha beta"
+    assert message.content[0].text == "alpha beta "
     assert message.stop_reason == "stop_sequence" and message.stop_sequence == "gam"
     with client.messages.stream(**ask("STOP", stop_sequences=["ta ga"])) as stream:
         assert "".join(stream.text_stream) == "alpha be"

@@ -48,12 +48,13 @@ class Collector {
   std::string kind_;
 };
 
-Seen parse(const std::vector<std::string>& pieces, AnswerFormat format = {.tools = true}) {
+Seen parse(const std::vector<std::string>& pieces, AnswerFormat format = {.tools = true},
+           bool turn_ended = true) {
   AnswerParser parser(format);
   Collector collect;
   for (const auto& piece : pieces)
     collect(parser.push(piece));
-  collect(parser.finish());
+  collect(parser.finish(turn_ended));
   return {collect.blocks, parser.called_tool()};
 }
 
@@ -65,6 +66,12 @@ using Blocks = std::vector<std::string>;
 
 TEST(AnswerParser, PlainText) {
   EXPECT_EQ(parse("Hello, world.\n").blocks, Blocks{"text:Hello, world."});
+}
+
+TEST(AnswerParser, AnAnswerThatWasCutOffKeepsItsLastBlanks) {
+  EXPECT_EQ(parse({"alpha beta ", "\n"}, {.tools = true}, false).blocks,
+            Blocks{"text:alpha beta \n"});
+  EXPECT_EQ(parse({" \n"}, {.tools = true}, false).blocks, Blocks{});
 }
 
 TEST(AnswerParser, ThinkingThenText) {
