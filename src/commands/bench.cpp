@@ -28,7 +28,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
-template <class T> using Result = std::expected<T, std::string>;
+template <class T>
+using Result = std::expected<T, std::string>;
 
 /// A folder that is gone with this object.
 class ScratchFolder {
@@ -161,9 +162,9 @@ Result<bench::Report> run(const BenchOptions& options, const ScratchFolder& scra
     const auto program = launch::find_claude(options.claude);
     if (!program)
       return std::unexpected(program.error() + "\nor measure without it: --client replay");
-    auto made = bench::ClaudeClient::create(*program, scratch.folder("home"),
-                                            scratch.folder("project"), paths,
-                                            [&waiting] { waiting.show(); });
+    auto made =
+        bench::ClaudeClient::create(*program, scratch.folder("home"), scratch.folder("project"),
+                                    paths, [&waiting] { waiting.show(); });
     if (!made)
       return std::unexpected(made.error());
     client = std::move(*made);
@@ -175,9 +176,8 @@ Result<bench::Report> run(const BenchOptions& options, const ScratchFolder& scra
   const DaemonEnd end(paths);
   Result<launch::DaemonStatus> status = [&] {
     ProgressLine line("loading " + options.daemon.model.stem().string());
-    return launch::wait_ready(paths, *daemon, [&line](const launch::DaemonStatus& now) {
-      line.show(now.progress);
-    });
+    return launch::wait_ready(
+        paths, *daemon, [&line](const launch::DaemonStatus& now) { line.show(now.progress); });
   }();
   if (!status)
     return std::unexpected(status.error());
@@ -186,9 +186,9 @@ Result<bench::Report> run(const BenchOptions& options, const ScratchFolder& scra
 
 void print(const bench::Report& report, const BenchOptions& options) {
   const bool is_real = !options.replays;
-  std::string text = std::format(
-      "\n{} on {}, answered by this program's own engine\n\n{}\n", report.client,
-      options.daemon.model.filename().native(), bench::table(report));
+  std::string text =
+      std::format("\n{} on {}, answered by this program's own engine\n\n{}\n", report.client,
+                  options.daemon.model.filename().native(), bench::table(report));
   if (!is_real)
     text += "The requests are synthetic ones of Claude Code's shape, not Claude Code's own.\n";
   if (const auto info = engine::read_gguf_info(options.daemon.model);

@@ -181,7 +181,8 @@ void add_model_command(CLI::App& app, ModelCommandOptions& options) {
   demo.add_option("--size", options.size, "tiny, small or 0.6b (Qwen3-0.6B's shape) [tiny]")
       ->check(one_of({"tiny", "small", "0.6b"}))
       ->type_name("SIZE");
-  auto* script = demo.add_option("--script", options.script, "What it answers, a JSON file (docs/demo-model.md)")
+  auto* script = demo.add_option("--script", options.script,
+                                 "What it answers, a JSON file (docs/demo-model.md)")
                      ->type_name("FILE");
   demo.add_flag("--random", options.demo.random, "Random weights instead of a script")
       ->excludes(script);
@@ -226,9 +227,12 @@ int run_command(int argc, char** argv) {
   add_model_command(app, model);
   BenchOptions bench;
   CLI::App& bench_app = *app.add_subcommand(
-      "bench", "A first question, a follow-up and a new session: what was computed, how long it took");
+      "bench",
+      "A first question, a follow-up and a new session: what was computed, how long it took");
   std::string client = "claude";
-  bench_app.add_option("--client", client, "claude, or replay: a synthetic request of its shape [claude]")
+  bench_app
+      .add_option("--client", client,
+                  "claude, or replay: a synthetic request of its shape [claude]")
       ->check(one_of({"claude", "replay"}))
       ->type_name("NAME");
   bench_app.add_option("--claude", bench.claude, "Claude Code's program [found in PATH]")

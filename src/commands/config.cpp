@@ -63,7 +63,8 @@ class Reader {
     const auto found = value.value_exact<std::int64_t>();
     if (found && *found >= least && *found <= most)
       return *found;
-    fault(value, std::format("\"{}\" must be a whole number from {} to {}", key.str(), least, most));
+    fault(value,
+          std::format("\"{}\" must be a whole number from {} to {}", key.str(), least, most));
     return least;
   }
 
@@ -95,8 +96,8 @@ std::expected<Config, std::string> read_config(const fs::path& file) {
     if (!reader.error().empty())
       return std::unexpected(reader.error());
   } catch (const toml::parse_error& fault) {
-    return std::unexpected(std::format("{}:{}: {}", file.native(), fault.source().begin.line,
-                                       fault.description()));
+    return std::unexpected(
+        std::format("{}:{}: {}", file.native(), fault.source().begin.line, fault.description()));
   }
   return config;
 }

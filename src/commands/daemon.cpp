@@ -6,13 +6,13 @@
 #include "launch/control_server.h"
 #include "text/random_text.h"
 
+#include <pthread.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <format>
 #include <mutex>
-#include <pthread.h>
-#include <unistd.h>
 
 namespace anyclaude::commands {
 
@@ -60,8 +60,7 @@ launch::SessionNumbers session_numbers(const telemetry::Stats& stats, const std:
 class Daemon {
  public:
   explicit Daemon(const DaemonOptions& options)
-      : options_(options), token_(options.token.empty() ? text::random_text(32)
-                                                        : options.token) {
+      : options_(options), token_(options.token.empty() ? text::random_text(32) : options.token) {
     status_.version = program_version();
     status_.pid = ::getpid();
     status_.model_path = options.model.native();

@@ -106,9 +106,8 @@ int launch_claude(const launch::Paths& paths, LaunchOptions options) {
     tell_what_does_not_apply(options, *status);
 
   std::error_code ignored;
-  auto settings =
-      launch::make_claude_settings(connection_to(*status, session), options.arguments,
-                                   launch::settings_places(fs::current_path(ignored)));
+  auto settings = launch::make_claude_settings(connection_to(*status, session), options.arguments,
+                                               launch::settings_places(fs::current_path(ignored)));
   if (!settings)
     return fail(settings.error());
   for (const std::string& warning : settings->warnings)
@@ -117,8 +116,8 @@ int launch_claude(const launch::Paths& paths, LaunchOptions options) {
   if (!file)
     return fail(file.error());
 
-  launch::ClaudeCommand command{*program, {"--settings", file->path().native()},
-                                settings->variables};
+  launch::ClaudeCommand command{
+      *program, {"--settings", file->path().native()}, settings->variables};
   command.arguments.append_range(settings->arguments);
   launch::DaemonKeeper keeper(paths, order, std::move(*daemon));
   const int exit_status = launch::run_claude(command, &keeper);

@@ -92,14 +92,14 @@ int print_model_info(const fs::path& file) {
   const auto info = engine::read_gguf_info(file);
   if (!info)
     return fail(info.error());
-  print_row("file", std::format("{} ({}{})", file.native(), bytes(info->file_bytes),
-                                info->split_count > 1
-                                    ? std::format(", the first of {}", info->split_count)
-                                    : ""));
+  print_row("file",
+            std::format("{} ({}{})", file.native(), bytes(info->file_bytes),
+                        info->split_count > 1 ? std::format(", the first of {}", info->split_count)
+                                              : ""));
   print_row("name", info->name);
   print_row("architecture", info->architecture);
-  print_row("parameters", std::format("{}, mostly {}", parameters(info->parameters),
-                                      info->quantization));
+  print_row("parameters",
+            std::format("{}, mostly {}", parameters(info->parameters), info->quantization));
   print_row("layers", std::format("{} x {}, {} heads, {} KV heads", info->layers, info->embedding,
                                   info->heads, info->kv_heads));
   print_row("context", std::format("{} tokens", info->context_tokens));

@@ -1,7 +1,8 @@
 #include "commands/terminal_line.h"
 
-#include <cstdio>
 #include <unistd.h>
+
+#include <cstdio>
 
 namespace anyclaude::commands {
 

@@ -41,7 +41,9 @@ double BatchShaper::Line::slope() const {
   return spread > 0 ? std::max(0.0, (weight_ * xy_ - x_ * y_) / spread) : 0;
 }
 
-double BatchShaper::Line::at(double x) const { return y_ / weight_ + slope() * (x - x_ / weight_); }
+double BatchShaper::Line::at(double x) const {
+  return y_ / weight_ + slope() * (x - x_ / weight_);
+}
 
 void BatchShaper::Point::take(double at, double measured) {
   if (count == 0)
@@ -58,7 +60,9 @@ bool BatchShaper::ready() const {
   return prefill_.known() && small_.count >= kProbes && tile_.count >= kProbes;
 }
 
-double BatchShaper::token_cost() const { return std::max(0.0, prefill_.at(0)); }
+double BatchShaper::token_cost() const {
+  return std::max(0.0, prefill_.at(0));
+}
 
 /// Each token pays for itself and for the cells it looks at.
 double BatchShaper::small_batch(int tokens, std::size_t span) const {

@@ -7,9 +7,9 @@ namespace {
 
 /// What batches cost on some machine, in milliseconds.
 struct Machine {
-  double token = 0.1;           // without attention
-  double tiled_cell = 0.00002;  // for each token and cell, from 64 tokens on
-  double small_cell = 0.0008;   // below
+  double token = 0.1;          // without attention
+  double tiled_cell = 0.00002; // for each token and cell, from 64 tokens on
+  double small_cell = 0.0008;  // below
 
   double cost(int tokens, std::size_t span) const {
     const double cell = tokens >= BatchShaper::kTile ? tiled_cell : small_cell;
