@@ -62,7 +62,7 @@ class ScratchFolder {
 class DaemonEnd {
  public:
   explicit DaemonEnd(const launch::Paths& paths) : paths_(paths) {}
-  ~DaemonEnd() { static_cast<void>(launch::stop_daemon(paths_, 15s)); }
+  ~DaemonEnd() { [[maybe_unused]] const auto stopped = launch::stop_daemon(paths_, 15s); }
   DaemonEnd(const DaemonEnd&) = delete;
   DaemonEnd& operator=(const DaemonEnd&) = delete;
 
@@ -200,7 +200,7 @@ void print(const bench::Report& report, const BenchOptions& options) {
 
 } // namespace
 
-int run_bench(BenchOptions options) {
+int run_bench(const BenchOptions& options) {
   const auto fail = [](const std::string& sentence) {
     std::fprintf(stderr, "anyclaude: %s\n", sentence.c_str());
     return 1;

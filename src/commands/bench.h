@@ -16,6 +16,6 @@ struct BenchOptions {
 /// Starts a daemon of its own and asks it a first question, a follow-up and, in a new session,
 /// another question. Prints what each cost. Returns the exit status; one that reused nothing is a
 /// failure. To be called with one thread.
-int run_bench(BenchOptions options);
+int run_bench(const BenchOptions& options);
 
 } // namespace anyclaude::commands

@@ -162,7 +162,7 @@ int run_launcher(int argc, char** argv) {
     return fail(kUsageError, completed.error());
   launching.daemon = std::move(options.daemon);
   launching.claude = std::move(options.claude);
-  return launch_claude(setup->paths, std::move(launching));
+  return launch_claude(setup->paths, launching);
 }
 
 struct ModelCommandOptions {
@@ -195,7 +195,7 @@ void add_model_command(CLI::App& app, ModelCommandOptions& options) {
 int run_model_command(const CLI::App& model, ModelCommandOptions options) {
   if (model.got_subcommand("info"))
     return print_model_info(options.info_file);
-  options.demo.size = *demo::parse_size(options.size);
+  options.demo.size = demo::parse_size(options.size).value_or(demo::Size::tiny); // checked above
   if (!options.script.empty()) {
     auto script = demo::read_script(options.script);
     if (!script)
@@ -256,7 +256,7 @@ int run_command(int argc, char** argv) {
     bench.replays = client == "replay";
     std::error_code failed;
     bench.daemon.model = fs::weakly_canonical(fs::absolute(bench.daemon.model, failed), failed);
-    return run_bench(std::move(bench));
+    return run_bench(bench);
   }
   if (app.got_subcommand(&stop_app))
     return stop(setup->paths);

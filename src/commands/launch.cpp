@@ -80,7 +80,7 @@ launch::ClaudeConnection connection_to(const launch::DaemonStatus& status,
           .max_output_tokens = status.max_output_tokens};
 }
 
-int launch_claude(const launch::Paths& paths, LaunchOptions options) {
+int launch_claude(const launch::Paths& paths, const LaunchOptions& options) {
   const auto fail = [](const std::string& sentence) {
     tell(sentence);
     return 1;

@@ -19,7 +19,7 @@ struct LaunchOptions {
 
 /// Starts Claude Code on the running daemon, or on one started for it, and returns its exit status;
 /// 1 when it could not be started, with a sentence on standard error. To be called with one thread.
-int launch_claude(const launch::Paths& paths, LaunchOptions options);
+int launch_claude(const launch::Paths& paths, const LaunchOptions& options);
 
 /// The daemon that a launcher wants: it ends with its last launcher.
 launch::DaemonOrder daemon_order(DaemonOptions options, std::string session);

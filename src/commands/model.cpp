@@ -20,7 +20,7 @@ void print_row(std::string_view name, const std::string& value) {
 /// 1536 as "1.5 KiB".
 std::string bytes(std::uint64_t number) {
   constexpr std::string_view kUnits[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
-  double value = static_cast<double>(number);
+  auto value = static_cast<double>(number);
   std::size_t unit = 0;
   for (; value >= 1024 && unit + 1 < std::size(kUnits); ++unit)
     value /= 1024;

@@ -137,8 +137,8 @@ std::int64_t prompt_tokens(const anthropic::Usage& usage) {
 /// A backend whose model answers with random tokens, and one that follows the script above.
 class EmbeddedTest : public testing::Test {
  protected:
-  static Embedded& random() { return *random_; }
-  static Embedded& scripted() { return *scripted_; }
+  static Embedded& random() { return *random_backend; }
+  static Embedded& scripted() { return *scripted_backend; }
 
   static Answer answer(Embedded& backend, const anthropic::Request& request,
                        const char* tenant = "anna") {
@@ -153,20 +153,20 @@ class EmbeddedTest : public testing::Test {
   static void SetUpTestSuite() {
     demo::ModelOptions options;
     options.script = *demo::parse_script(kScripts);
-    random_ = std::make_unique<Embedded>(options_for(engine::random_model_file()));
-    scripted_ =
+    random_backend = std::make_unique<Embedded>(options_for(engine::random_model_file()));
+    scripted_backend =
         std::make_unique<Embedded>(options_for(engine::write_model(options, "scripted.gguf")));
-    ASSERT_EQ(random_->engine().wait_until_loaded().error, "");
-    ASSERT_EQ(scripted_->engine().wait_until_loaded().error, "");
+    ASSERT_EQ(random_backend->engine().wait_until_loaded().error, "");
+    ASSERT_EQ(scripted_backend->engine().wait_until_loaded().error, "");
   }
   static void TearDownTestSuite() {
-    random_.reset();
-    scripted_.reset();
+    random_backend.reset();
+    scripted_backend.reset();
   }
 
  private:
-  static inline std::unique_ptr<Embedded> random_;
-  static inline std::unique_ptr<Embedded> scripted_;
+  static inline std::unique_ptr<Embedded> random_backend;
+  static inline std::unique_ptr<Embedded> scripted_backend;
 };
 
 TEST_F(EmbeddedTest, IsReadyAndNamesItsModel) {

@@ -143,15 +143,15 @@ TEST(EngineLoading, CanBeGivenUpAtAnyTime) {
 
 class EngineTest : public testing::Test {
  protected:
-  static Engine& engine() { return *engine_; }
+  static Engine& engine() { return *shared_engine; }
   static void SetUpTestSuite() {
-    engine_ = std::make_unique<Engine>(small_engine(random_model_file()));
-    ASSERT_EQ(engine_->wait_until_loaded().state, EngineState::ready);
+    shared_engine = std::make_unique<Engine>(small_engine(random_model_file()));
+    ASSERT_EQ(shared_engine->wait_until_loaded().state, EngineState::ready);
   }
-  static void TearDownTestSuite() { engine_.reset(); }
+  static void TearDownTestSuite() { shared_engine.reset(); }
 
  private:
-  static inline std::unique_ptr<Engine> engine_;
+  static inline std::unique_ptr<Engine> shared_engine;
 };
 
 TEST_F(EngineTest, TellsOfItsProgress) {

@@ -19,8 +19,8 @@ struct Kind {
   std::filesystem::path (*write)();
 };
 
-void PrintTo(const Kind& kind, std::ostream* out) {
-  *out << kind.name;
+std::ostream& operator<<(std::ostream& out, const Kind& kind) {
+  return out << kind.name;
 }
 
 class MemoryKindTest : public testing::TestWithParam<Kind> {};

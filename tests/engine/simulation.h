@@ -18,7 +18,7 @@ namespace anyclaude::engine {
 /// Tokens that no answer consists of, different for every `seed`.
 inline std::vector<Token> words(int seed, int count) {
   std::vector<Token> tokens(static_cast<std::size_t>(count));
-  std::iota(tokens.begin(), tokens.end(), 10'000 * (seed + 1));
+  std::ranges::iota(tokens, 10'000 * (seed + 1));
   return tokens;
 }
 
