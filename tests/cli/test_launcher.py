@@ -30,8 +30,8 @@ def test_the_summary_comes_last_and_the_daemon_ends(person):
     assert last.startswith("anyclaude: 1 request, ")
     assert "computed" in last and "generated" in last
     wait_for(lambda: daemon_pid(person) is None, "the daemon's end")
-    stopped = run([PROGRAM, "stop"], env=person.environment)
-    assert stopped.stdout == "no daemon was running\n"
+    wait_for(lambda: run([PROGRAM, "stop"], env=person.environment).stdout
+             == "no daemon was running\n", "the end of its process")
 
 
 def test_arguments_and_exit_status_pass_through(person):
