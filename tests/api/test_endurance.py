@@ -129,7 +129,8 @@ def test_streams_complete_while_clients_die_and_nothing_grows(start_daemon, scri
     assert max(memory) <= 1.03 * memory[0] + 1024, memory
     assert {count for _, _, count, _ in warm} == {threads}
     assert max(cells for _, _, _, cells in warm) <= CONTEXT
-    wait_for(lambda: daemon.open_files() == files, "all connections are closed", 10)
+    # At most: the connection of a first request may still have been open when they were counted.
+    wait_for(lambda: daemon.open_files() <= files, "all connections are closed", 10)
     assert daemon.threads() == threads
 
     # Nobody holds cells any more: a prompt that needs almost all of them gets them.
