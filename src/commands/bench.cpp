@@ -5,7 +5,6 @@
 #include "bench/replay_client.h"
 #include "bench/report.h"
 #include "commands/launch.h"
-#include "commands/progress_line.h"
 #include "commands/terminal_line.h"
 #include "demo/demo_model.h"
 #include "engine/gguf_info.h"
@@ -174,11 +173,7 @@ Result<bench::Report> run(const BenchOptions& options, const ScratchFolder& scra
   if (!daemon)
     return std::unexpected(daemon.error());
   const DaemonEnd end(paths);
-  Result<launch::DaemonStatus> status = [&] {
-    ProgressLine line("loading " + options.daemon.model.stem().string());
-    return launch::wait_ready(
-        paths, *daemon, [&line](const launch::DaemonStatus& now) { line.show(now.progress); });
-  }();
+  const auto status = wait_until_ready(paths, *daemon);
   if (!status)
     return std::unexpected(status.error());
   return measure(paths, *status, *client, waiting);

@@ -32,16 +32,6 @@ bool daemon_runs(const launch::Paths& paths) {
       .has_value();
 }
 
-std::expected<launch::DaemonStatus, std::string> wait_until_ready(const launch::Paths& paths,
-                                                                  launch::Attached& daemon) {
-  const fs::path model = daemon.client.status().model_path;
-  if (model.empty())
-    return std::unexpected("the running daemon serves no model. " + advice_without_model(paths));
-  ProgressLine line("loading " + model.stem().string());
-  return launch::wait_ready(
-      paths, daemon, [&line](const launch::DaemonStatus& status) { line.show(status.progress); });
-}
-
 /// The settings of the running daemon's own start count, not this launcher's.
 void tell_what_does_not_apply(const LaunchOptions& options, const launch::DaemonStatus& status) {
   if (options.daemon.context_tokens > 0 && options.daemon.context_tokens != status.context_tokens)
@@ -78,6 +68,16 @@ launch::ClaudeConnection connection_to(const launch::DaemonStatus& status,
           .model_id = status.model_id,
           .context_tokens = status.context_tokens,
           .max_output_tokens = status.max_output_tokens};
+}
+
+std::expected<launch::DaemonStatus, std::string> wait_until_ready(const launch::Paths& paths,
+                                                                  launch::Attached& daemon) {
+  const fs::path model = daemon.client.status().model_path;
+  if (model.empty())
+    return std::unexpected("the running daemon serves no model. " + advice_without_model(paths));
+  ProgressLine line("loading " + model.stem().string());
+  return launch::wait_ready(
+      paths, daemon, [&line](const launch::DaemonStatus& status) { line.show(status.progress); });
 }
 
 int launch_claude(const launch::Paths& paths, const LaunchOptions& options) {

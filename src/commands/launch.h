@@ -24,6 +24,11 @@ int launch_claude(const launch::Paths& paths, const LaunchOptions& options);
 /// The daemon that a launcher wants: it ends with its last launcher.
 launch::DaemonOrder daemon_order(DaemonOptions options, std::string session);
 
+/// Waits until the daemon has loaded its model, with a progress bar. The error says why it has
+/// none.
+std::expected<launch::DaemonStatus, std::string> wait_until_ready(const launch::Paths& paths,
+                                                                  launch::Attached& daemon);
+
 /// What Claude Code needs to know of a ready daemon.
 launch::ClaudeConnection connection_to(const launch::DaemonStatus& status,
                                        const std::string& session);
