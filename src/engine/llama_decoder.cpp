@@ -149,4 +149,31 @@ void LlamaDecoder::remove(SequenceId sequence, int begin, int end) {
   llama_memory_seq_rm(memory_, sequence, begin, end);
 }
 
+void LlamaDecoder::clear(SequenceId sequence) {
+  llama_memory_seq_rm(memory_, sequence, -1, -1);
+}
+
+std::vector<std::byte> LlamaDecoder::save(SequenceId sequence) {
+  constexpr llama_state_seq_flags kFlags = LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY;
+  std::vector<std::byte> state(llama_state_seq_get_size_ext(context_, sequence, kFlags));
+  auto* data = reinterpret_cast<std::uint8_t*>(state.data());
+  if (llama_state_seq_get_data_ext(context_, data, state.size(), sequence, kFlags) != state.size())
+    return {};
+  return state;
+}
+
+/// libllama checks the shapes of a state and not its place, so the positions are looked at behind
+/// it: the last one, and that the window of a sliding-window model has no hole at its beginning.
+bool LlamaDecoder::restore(SequenceId sequence, std::span<const std::byte> state, int length) {
+  constexpr llama_state_seq_flags kFlags = LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY;
+  const auto* data = reinterpret_cast<const std::uint8_t*>(state.data());
+  if (llama_state_seq_set_data_ext(context_, data, state.size(), sequence, kFlags) != state.size())
+    return false;
+  const int first = llama_memory_seq_pos_min(memory_, sequence);
+  const int last = llama_memory_seq_pos_max(memory_, sequence);
+  const int window = llama_model_n_swa(model_.handle());
+  const bool begins = window == 0 || first <= std::max(0, length - window);
+  return last == length - 1 && first >= 0 && begins;
+}
+
 } // namespace anyclaude::engine

@@ -41,6 +41,9 @@ class LlamaDecoder : public Decoder {
 
   void share(SequenceId from, SequenceId to, int begin, int end) override;
   void remove(SequenceId sequence, int begin, int end) override;
+  void clear(SequenceId sequence) override;
+  std::vector<std::byte> save(SequenceId sequence) override;
+  bool restore(SequenceId sequence, std::span<const std::byte> state, int length) override;
 
   /// Makes the running and every later decode return `aborted`. From any thread. Works on the CPU
   /// only; elsewhere a batch runs to its end.
