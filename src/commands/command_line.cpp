@@ -167,6 +167,7 @@ int run_launcher(int argc, char** argv) {
 
 struct ModelCommandOptions {
   std::string size = "tiny";
+  std::string architecture = "qwen3";
   std::string script;
   std::string out;
   std::string info_file;
@@ -181,6 +182,11 @@ void add_model_command(CLI::App& app, ModelCommandOptions& options) {
   demo.add_option("--size", options.size, "tiny, small or 0.6b (Qwen3-0.6B's shape) [tiny]")
       ->check(one_of({"tiny", "small", "0.6b"}))
       ->type_name("SIZE");
+  demo.add_option("--arch", options.architecture,
+                  "qwen3 (full attention), gemma3 (sliding window), mamba (recurrent) or lfm2 "
+                  "(hybrid) [qwen3]")
+      ->check(one_of({"qwen3", "gemma3", "mamba", "lfm2"}))
+      ->type_name("ARCH");
   auto* script = demo.add_option("--script", options.script,
                                  "What it answers, a JSON file (docs/demo-model.md)")
                      ->type_name("FILE");
@@ -196,6 +202,8 @@ int run_model_command(const CLI::App& model, ModelCommandOptions options) {
   if (model.got_subcommand("info"))
     return print_model_info(options.info_file);
   options.demo.size = demo::parse_size(options.size).value_or(demo::Size::tiny); // checked above
+  options.demo.architecture =
+      demo::parse_architecture(options.architecture).value_or(demo::Architecture::qwen3);
   if (!options.script.empty()) {
     auto script = demo::read_script(options.script);
     if (!script)
