@@ -71,9 +71,16 @@ void add_serving_options(CLI::App& app, ServingOptions& options) {
       ->type_name("TOKEN");
 }
 
+struct Setup {
+  launch::Paths paths;
+  Config config;
+};
+
 /// What the command line left open, from config.toml. The error says what cannot be used.
-std::expected<void, std::string> complete(ServingOptions& options, const Config& config) {
+std::expected<void, std::string> complete(ServingOptions& options, const Setup& setup) {
+  const Config& config = setup.config;
   DaemonOptions& daemon = options.daemon;
+  daemon.cache = setup.paths.cache;
   if (!options.model.empty())
     daemon.model = options.model;
   else if (config.model)
@@ -97,11 +104,6 @@ std::expected<void, std::string> complete(ServingOptions& options, const Config&
         options.model.empty() ? "" : "; a --model for Claude Code itself goes behind --"));
   return {};
 }
-
-struct Setup {
-  launch::Paths paths;
-  Config config;
-};
 
 std::expected<Setup, std::string> prepare() {
   auto paths = launch::prepare_paths();
@@ -158,7 +160,7 @@ int run_launcher(int argc, char** argv) {
   if (!setup)
     return fail(1, setup.error());
   launching.insists_on_model = !options.model.empty();
-  if (const auto completed = complete(options, setup->config); !completed)
+  if (const auto completed = complete(options, *setup); !completed)
     return fail(kUsageError, completed.error());
   launching.daemon = std::move(options.daemon);
   launching.claude = std::move(options.claude);
@@ -264,13 +266,14 @@ int run_command(int argc, char** argv) {
     bench.replays = client == "replay";
     std::error_code failed;
     bench.daemon.model = fs::weakly_canonical(fs::absolute(bench.daemon.model, failed), failed);
+    bench.daemon.cache = setup->paths.cache;
     return run_bench(bench);
   }
   if (app.got_subcommand(&stop_app))
     return stop(setup->paths);
   if (host->empty())
     serving.daemon.host = setup->config.host.value_or(serving.daemon.host);
-  if (const auto completed = complete(serving, setup->config); !completed)
+  if (const auto completed = complete(serving, *setup); !completed)
     return fail(kUsageError, completed.error());
   return serve(setup->paths, serving.daemon);
 }

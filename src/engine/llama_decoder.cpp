@@ -78,6 +78,7 @@ LlamaDecoder::create(const Model& model, const ContextOptions& options) {
       static_cast<std::uint32_t>(std::max(options.max_outputs, options.sequences));
   params.n_threads = options.threads > 0 ? options.threads : physical_cores();
   params.n_threads_batch = params.n_threads;
+  params.swa_full = false; // windows only; what is older could not be relied on anyway
   params.kv_unified = true; // sequences share cells; the other layout aborts on a partial share
   params.no_perf = true;
   if (options.kv_type == "q8_0")
@@ -104,6 +105,23 @@ LlamaDecoder::~LlamaDecoder() {
 
 int LlamaDecoder::context_tokens() const {
   return static_cast<int>(llama_n_ctx_seq(context_));
+}
+
+std::uint64_t LlamaDecoder::state_bytes(const Model& model, const std::string& kv_type) {
+  ContextOptions options;
+  options.context_tokens = 256;
+  options.batch_tokens = 32;
+  options.max_outputs = 1;
+  options.sequences = 1;
+  options.threads = 1;
+  options.kv_type = kv_type;
+  const auto decoder = create(model, options);
+  const BatchToken token{0, 0, 0, true};
+  if (!decoder || (*decoder)->decode({&token, 1}) != DecodeStatus::ok)
+    return 0;
+  // A recurrent state is of a fixed size; a window grows with its tokens.
+  const auto window = static_cast<std::uint64_t>(std::max(1, llama_model_n_swa(model.handle())));
+  return (*decoder)->save(0).size() * window;
 }
 
 DecodeStatus LlamaDecoder::decode(std::span<const BatchToken> tokens) {

@@ -4,6 +4,7 @@
 #include "engine/model.h"
 
 #include <atomic>
+#include <cstdint>
 #include <expected>
 #include <memory>
 #include <string>
@@ -50,6 +51,11 @@ class LlamaDecoder : public Decoder {
   void interrupt() { interrupted_ = true; }
 
   int context_tokens() const;
+
+  /// Bytes of the state that one sequence of this model can have, beside its cells of full
+  /// attention: what every further sequence costs, and about the size of a checkpoint. Computes one
+  /// token in a small context of its own; 0 when that cannot be made.
+  static std::uint64_t state_bytes(const Model& model, const std::string& kv_type);
 
  private:
   struct Batch;

@@ -196,6 +196,7 @@ void Model::read_facts(const std::filesystem::path& path) {
   facts_.train_context_tokens = llama_model_n_ctx_train(model_);
   facts_.file_bytes = llama_model_size(model_);
   facts_.memory = memory_kind(model_);
+  facts_.window = llama_model_n_swa(model_);
   facts_.sampling = recommended_sampling(model_);
 
   const std::string architecture = meta(model_, "general.architecture").value_or("");
