@@ -26,7 +26,7 @@ std::string_view size_name(Size size);
 /// One of each kind of memory that libllama has.
 enum class Architecture {
   qwen3,  ///< Full attention.
-  gemma3, ///< Most layers see a sliding window: 32 tokens (tiny), 512 (small), 1,024 (0.6b).
+  gemma3, ///< Half of the layers see a sliding window: 32 tokens (tiny), 512 (small), 1,024.
   mamba,  ///< Recurrent: a state of fixed size instead of keys and values.
   lfm2,   ///< Hybrid: short convolutions and full attention by turns.
 };
