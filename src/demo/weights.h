@@ -13,9 +13,10 @@
 namespace anyclaude::demo {
 
 /// What a scripted model is made of: its residual stream is the last token's embedding alone,
-/// because the projections that lead back into the stream are zero (and still multiplied in full). The embedding of a token is the code (a random +1/-1 vector) of its successor state; the
-/// output row of a token is its own state's code, scaled. So the successor's logit is 128 and every
-/// other one is at least 40 lower, which makes it certain at any usual temperature.
+/// because the projections that lead back into the stream are zero (and still multiplied in full).
+/// The embedding of a token is the code (a random +1/-1 vector) of its successor state; the output
+/// row of a token is its own state's code, scaled. So the successor's logit is 128 and every other
+/// one is at least 40 lower, which makes it certain at any usual temperature.
 class Weights {
  public:
   /// Fails when a script has more states than codes of this length can tell apart.

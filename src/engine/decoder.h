@@ -39,8 +39,8 @@ class Decoder : public kv::StateMemory {
   /// Computes the batch; each sequence's tokens stand in it in order of position.
   virtual DecodeStatus decode(std::span<const BatchToken> batch) = 0;
 
-  /// Removes what a failed batch may have left behind `length` tokens of a sequence. Not for a model
-  /// with a state, which cannot go back: there, the sequence must be cleared.
+  /// Removes what a failed batch may have left behind `length` tokens of a sequence. Not for a
+  /// model with a state, which cannot go back: there, the sequence must be cleared.
   virtual void truncate(SequenceId sequence, int length) = 0;
 
   /// Logits of the last batch's token `index`; valid until the next decode.

@@ -77,8 +77,8 @@ int default_context(const ModelFacts& facts) {
   return std::max(context, std::min(wanted, kSmallestDefaultContext)) / kContextStep * kContextStep;
 }
 
-/// Sequences for running requests and idle prefixes. Where each costs memory of its own, all of them
-/// together take an eighth of what is free, except that the least that works is always there.
+/// Sequences for running requests and idle prefixes. Where each costs memory of its own, all of
+/// them together take an eighth of what is free, except that the least that works is always there.
 int sequence_count(const ModelFacts& facts, std::uint64_t state_bytes, int max_running) {
   if (facts.memory == MemoryKind::full_attention)
     return std::max(64, max_running * 2);
@@ -233,7 +233,7 @@ bool Engine::State::load() {
   scheduler = std::make_unique<Scheduler>(*decoder, scheduling);
   spdlog::info("model {} ({}), {} tokens of context, {} memory, prefixes are {}", facts.id,
                facts.description, scheduling.context_tokens, to_string(facts.memory),
-               !reuse        ? "not reused"
+               !reuse      ? "not reused"
                : has_state ? "reused from checkpoints"
                            : "reused at any token");
   if (has_state)

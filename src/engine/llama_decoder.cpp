@@ -78,7 +78,7 @@ LlamaDecoder::create(const Model& model, const ContextOptions& options) {
       static_cast<std::uint32_t>(std::max(options.max_outputs, options.sequences));
   params.n_threads = options.threads > 0 ? options.threads : physical_cores();
   params.n_threads_batch = params.n_threads;
-  params.swa_full = false; // windows only; what is older could not be relied on anyway
+  params.swa_full = false;  // windows only; what is older could not be relied on anyway
   params.kv_unified = true; // sequences share cells; the other layout aborts on a partial share
   params.no_perf = true;
   if (options.kv_type == "q8_0")

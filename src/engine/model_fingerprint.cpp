@@ -16,7 +16,7 @@ std::string model_fingerprint(const std::filesystem::path& path) {
   constexpr std::size_t kHead = 1U << 20;
   blake3_hasher hasher;
   blake3_hasher_init(&hasher);
-  struct stat status {};
+  struct stat status{};
   if (::stat(path.c_str(), &status) == 0) {
     const std::array<std::int64_t, 5> identity{
         status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec,

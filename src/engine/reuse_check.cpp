@@ -16,11 +16,11 @@ namespace anyclaude::engine {
 
 namespace {
 
-constexpr int kBeyond = 96;  // tokens of the text that the window has left behind
-constexpr int kTail = 24;    // tokens behind the text
-constexpr int kOutputs = 8;  // of them whose logits are compared
-constexpr int kFurther = 40; // tokens that the sequence moves on before it is forked
-constexpr double kNoise = 3; // as in the tests: a run meets shapes that were not measured
+constexpr int kBeyond = 96;     // tokens of the text that the window has left behind
+constexpr int kTail = 24;       // tokens behind the text
+constexpr int kOutputs = 8;     // of them whose logits are compared
+constexpr int kFurther = 40;    // tokens that the sequence moves on before it is forked
+constexpr double kNoise = 3;    // as in the tests: a run meets shapes that were not measured
 constexpr double kExact = 1e-3; // of the difference to another text: as good as none
 constexpr double kTeeth = 0.25; // … a tolerance that would let other texts pass
 constexpr const char* kFormat = "anyclaude-reuse-check-1";

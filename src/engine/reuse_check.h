@@ -23,11 +23,11 @@ struct ReuseVerdict {
   double other = 0;      // of what was computed behind another text
 };
 
-/// Whether this model goes on from a checkpoint as if it had never stopped. Some tokens are computed
-/// behind a text that is longer than the window: from the start, on the sequence itself, on a fork
-/// restored after the sequence has moved on, and on a fork of that. The logits may differ as much as
-/// batch shapes alone make them. Computes the text twice; needs three sequences, and leaves the
-/// memory empty. An `exact` of false also says that it could not be told.
+/// Whether this model goes on from a checkpoint as if it had never stopped. Some tokens are
+/// computed behind a text that is longer than the window: from the start, on the sequence itself,
+/// on a fork restored after the sequence has moved on, and on a fork of that. The logits may differ
+/// as much as batch shapes alone make them. Computes the text twice; needs three sequences, and
+/// leaves the memory empty. An `exact` of false also says that it could not be told.
 ReuseVerdict check_reuse(Decoder& decoder, const ReuseCheckOptions& options);
 
 /// The verdict that was kept for a model; none when there is no readable one.

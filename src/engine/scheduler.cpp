@@ -36,10 +36,10 @@ struct Scheduler::Running {
 
   JobId id;
   Job job;
-  std::vector<Token> tokens; // the prompt and what was sampled
-  SequenceId sequence = -1;  // none while queued
-  int computed = 0;          // leading tokens whose cells the sequence holds
-  int prompt_computed = 0;   // tokens of the prompt that were passed to decode
+  std::vector<Token> tokens;    // the prompt and what was sampled
+  SequenceId sequence = -1;     // none while queued
+  int computed = 0;             // leading tokens whose cells the sequence holds
+  int prompt_computed = 0;      // tokens of the prompt that were passed to decode
   std::vector<int> checkpoints; // places behind which one is to be made, ascending
   int generated = 0;
   bool admitted = false; // was in the running list before
@@ -65,8 +65,7 @@ struct Scheduler::Running {
 };
 
 Scheduler::Scheduler(Decoder& decoder, SchedulerOptions options)
-    : decoder_(decoder), options_(options),
-      tree_(make_tree(decoder, options)) {}
+    : decoder_(decoder), options_(options), tree_(make_tree(decoder, options)) {}
 
 Scheduler::~Scheduler() = default;
 

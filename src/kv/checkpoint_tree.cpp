@@ -50,13 +50,12 @@ CheckpointTree::Found CheckpointTree::find(const Node& root, std::span<const Tok
     for (const auto& child : parent->children) {
       const auto rest = tokens.subspan(static_cast<std::size_t>(child->begin));
       const auto mine = std::ranges::mismatch(child->tokens, rest).in1;
-      found.known = std::max(found.known,
-                             child->begin + static_cast<int>(mine - child->tokens.begin()));
+      found.known =
+          std::max(found.known, child->begin + static_cast<int>(mine - child->tokens.begin()));
       if (mine != child->tokens.end())
         continue;
       open.push_back(child.get());
-      if (child->is_checkpoint() &&
-          (!found.checkpoint || child->end() > found.checkpoint->end()))
+      if (child->is_checkpoint() && (!found.checkpoint || child->end() > found.checkpoint->end()))
         found.checkpoint = child.get();
       if (child->holder >= 0 && !holders_[child->holder].running && holders_[child->holder].live &&
           (!found.takeover || child->end() > found.takeover->end()))
@@ -220,7 +219,7 @@ std::optional<PrefixCache::Lease> CheckpointTree::begin(const std::string& tenan
     }
     Node* const from = found.checkpoint;
     if (from)
-      touch(from); // what is about to be used is not what gets evicted
+      touch(from);                   // what is about to be used is not what gets evicted
     if (from && from->holder >= 0) { // its tail is gone, and nothing has to be shared
       const SequenceId sequence = from->holder;
       const int length = from->end();
@@ -275,8 +274,8 @@ void CheckpointTree::checkpoint(SequenceId sequence) {
   keep_budget();
 }
 
-/// The checkpoint that is given up next. The least recently used conversation's go first, and of one
-/// conversation the oldest; the one that begins it, behind tools and system prompt, goes last.
+/// The checkpoint that is given up next. The least recently used conversation's go first, and of
+/// one conversation the oldest; the one that begins it, behind tools and system prompt, goes last.
 CheckpointTree::Node* CheckpointTree::cheapest_checkpoint() const {
   std::tuple<std::uint64_t, bool, int> least{};
   Node* cheapest = nullptr;

@@ -33,8 +33,8 @@ std::vector<std::string> find_turn_starts(const ChatTemplate& chat_template,
   TemplateInput input;
   input.messages = Json::array();
   for (std::size_t i = 0; i < kMessages.size(); ++i)
-    input.messages.push_back({{"role", i % 2 == 0 ? "user" : "assistant"},
-                              {"content", std::string(kMessages[i])}});
+    input.messages.push_back(
+        {{"role", i % 2 == 0 ? "user" : "assistant"}, {"content", std::string(kMessages[i])}});
   const auto rendered = chat_template.render(input);
   if (!rendered)
     return {};

@@ -80,7 +80,8 @@ SegmentTokenizer::Turns SegmentTokenizer::tokenize(std::string_view rendered,
     }
     append(tokens, part.substr(begin));
   }
-  if (tokenizer_.prompt_start >= 0 && (tokens.empty() || tokens.front() != tokenizer_.prompt_start)) {
+  if (tokenizer_.prompt_start >= 0 &&
+      (tokens.empty() || tokens.front() != tokenizer_.prompt_start)) {
     tokens.insert(tokens.begin(), tokenizer_.prompt_start);
     for (int& boundary : turns.boundaries)
       ++boundary;

@@ -201,7 +201,7 @@ class FakeDecoder : public Decoder {
   std::size_t batch_tokens_;
   int sequences_;
   kv::CellModel memory_;
-  kv::StateModel states_; // instead, for a stateful one
+  kv::StateModel states_;                             // instead, for a stateful one
   std::map<SequenceId, std::map<int, Token>> tokens_; // by position
   std::map<int, std::vector<Token>> contexts_;        // of the last batch's outputs, by index
   std::vector<float> logits_;

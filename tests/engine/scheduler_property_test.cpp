@@ -46,7 +46,8 @@ std::vector<Token> any_prompt(const std::vector<std::pair<JobId, Asked>>& asked)
 /// With a few places, in order, that may be anywhere.
 Job any_job(const Asked& asked, std::string tenant = "anna") {
   Job job = job_of(asked.prompt, asked.max_tokens, std::move(tenant));
-  job.boundaries = *rc::gen::resize(5, rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 130)));
+  job.boundaries =
+      *rc::gen::resize(5, rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 130)));
   std::ranges::sort(job.boundaries);
   return job;
 }

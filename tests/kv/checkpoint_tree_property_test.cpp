@@ -63,7 +63,8 @@ RC_GTEST_PROP(CheckpointTreeProperty, AnyScheduleKeepsEverySequenceExact, ()) {
         RC_ASSERT(lease->known >= lease->reused);
         RC_ASSERT(memory.holds(lease->sequence, std::span(prompt).first(lease->reused)));
         RC_ASSERT(tree.running() == before + 1);
-        running.push_back({lease->sequence, tenant, prompt, static_cast<std::size_t>(lease->reused)});
+        running.push_back(
+            {lease->sequence, tenant, prompt, static_cast<std::size_t>(lease->reused)});
       } else {
         RC_ASSERT(before == sequences);
       }

@@ -19,7 +19,8 @@ class StateModel : public StateMemory {
       auto& state = states_[sequence];
       const std::size_t length = cells_.length(sequence);
       // A cell is computed from the state: one that does not fit spoils it for good.
-      const bool fits = state && state->tokens.size() == length && cells_.holds(sequence, state->tokens);
+      const bool fits =
+          state && state->tokens.size() == length && cells_.holds(sequence, state->tokens);
       if (length == 0 && !state)
         state.emplace();
       else if (!fits)
@@ -66,8 +67,8 @@ class StateModel : public StateMemory {
     const bool has_state = found != states_.end() && found->second;
     if (tokens.empty())
       return cells_.holds(sequence, tokens);
-    return has_state && !found->second->spoilt && std::ranges::equal(found->second->tokens, tokens) &&
-           cells_.holds(sequence, tokens);
+    return has_state && !found->second->spoilt &&
+           std::ranges::equal(found->second->tokens, tokens) && cells_.holds(sequence, tokens);
   }
 
   std::size_t used() const { return cells_.used(); }

@@ -108,9 +108,9 @@ TEST(PromptBuilder, FindsTheEndsOfMessagesInOtherTemplates) {
       while (!text.empty()) {
         std::size_t length = text.size();
         for (const std::string& control : controls)
-          length = text.starts_with(control) ? control.size()
-                                             : std::min(length, std::max<std::size_t>(
-                                                                    text.find(control), 1));
+          length = text.starts_with(control)
+                       ? control.size()
+                       : std::min(length, std::max<std::size_t>(text.find(control), 1));
         tokens.push_back(1);
         text.remove_prefix(std::min(length, text.size()));
       }
