@@ -102,21 +102,21 @@ std::optional<SequenceId> CheckpointTree::first_free() const {
   return static_cast<SequenceId>(free - holders_.begin());
 }
 
-/// Gives up an idle leaf other than `keep` unless there is a free sequence for a request and one
-/// left over for the tree's own moves. True when it did.
-bool CheckpointTree::gave_up_for_sequence(const Node* keep) {
+/// Gives up an idle leaf unless there is a free sequence for a request and one left over for the
+/// tree's own moves. True when it did.
+bool CheckpointTree::gave_up_for_sequence() {
   if (std::ranges::count_if(holders_, [](const Holder& h) { return !h.node; }) >= 2)
     return false;
-  Node* leaf = oldest_idle_leaf(keep);
+  Node* leaf = oldest_idle_leaf();
   if (leaf)
     evict(leaf);
   return leaf != nullptr;
 }
 
-CheckpointTree::Node* CheckpointTree::oldest_idle_leaf(const Node* except) const {
+CheckpointTree::Node* CheckpointTree::oldest_idle_leaf() const {
   Node* oldest = nullptr;
   for (const Holder& holder : holders_)
-    if (holder.node && !holder.running && holder.node != except)
+    if (holder.node && !holder.running)
       if (!oldest || holder.node->last_used < oldest->last_used)
         oldest = holder.node;
   return oldest;
@@ -229,7 +229,7 @@ std::optional<PrefixCache::Lease> CheckpointTree::begin(const std::string& tenan
       settle(from);
       continue;
     }
-    if (gave_up_for_sequence(from))
+    if (gave_up_for_sequence())
       continue; // what was found may have moved
     const auto sequence = first_free();
     if (!sequence)

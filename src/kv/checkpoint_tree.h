@@ -77,8 +77,8 @@ class CheckpointTree : public PrefixCache {
   Node* add_child(Node* parent);
   SequenceId holder_below(const Node* node) const;
   std::optional<SequenceId> first_free() const;
-  bool gave_up_for_sequence(const Node* keep);
-  Node* oldest_idle_leaf(const Node* except = nullptr) const;
+  bool gave_up_for_sequence();
+  Node* oldest_idle_leaf() const;
   void evict(Node* leaf);
   Node* forget(Node* node);
   void forget_state(Node* node);

@@ -90,6 +90,15 @@ TEST_F(CheckpointTreeTest, TheNextQuestionTakesTheSequenceOver) {
   EXPECT_EQ(run(first + words(3, 10)), 0);
 }
 
+TEST_F(CheckpointTreeTest, ASequenceThatEndsAtACheckpointIsTakenOverAllTheSame) {
+  const auto first = words(1, 50);
+  EXPECT_EQ(run(first, {50}), 0);
+  EXPECT_EQ(run(first + words(2, 10)), 50);
+  EXPECT_EQ(memory.restores, 0);
+  EXPECT_EQ(run(first + words(3, 10)), 50);
+  EXPECT_EQ(memory.restores, 1);
+}
+
 TEST_F(CheckpointTreeTest, TakesTheDeepestOfSiblingsWithEqualTokens) {
   const auto system = words(1, 60);
   const auto one = start(system + words(2, 10)); // side by side, so both compute it
