@@ -269,7 +269,9 @@ std::expected<void, std::string> write_demo_model(const ModelOptions& options,
     script = default_script();
   const ScriptFile* scripts = script ? &*script : nullptr;
 
-  const Shape shape = shape_of(options.size, options.architecture);
+  Shape shape = shape_of(options.size, options.architecture);
+  if (options.architecture == Architecture::lfm2) // has no key for another size
+    shape.head_dim = shape.embedding / shape.heads;
   const auto vocabulary = make_vocabulary(scripts, shape.padded_vocabulary);
   if (!vocabulary)
     return std::unexpected(vocabulary.error());

@@ -80,21 +80,21 @@ class Planner {
 
   void short_convolution() {
     exact_matrix(block_ + "shortconv.conv.weight", kShortConvolution, embedding_);
-    exact_matrix(block_ + "shortconv.in_proj.weight", embedding_, 3 * embedding_);
-    exact_back(block_ + "shortconv.out_proj.weight", embedding_);
+    matrix(block_ + "shortconv.in_proj.weight", embedding_, 3 * embedding_);
+    back(block_ + "shortconv.out_proj.weight", embedding_);
   }
 
   void state() {
-    exact_matrix(block_ + "ssm_in.weight", embedding_, 2 * inner_);
+    matrix(block_ + "ssm_in.weight", embedding_, 2 * inner_);
     exact_matrix(block_ + "ssm_conv1d.weight", kStateConvolution, inner_);
     vector(block_ + "ssm_conv1d.bias", inner_, 0.0F);
-    exact_matrix(block_ + "ssm_x.weight", inner_, rank_ + 2 * kStateSize);
-    exact_matrix(block_ + "ssm_dt.weight", rank_, inner_);
+    matrix(block_ + "ssm_x.weight", inner_, rank_ + 2 * kStateSize);
+    matrix(block_ + "ssm_dt.weight", rank_, inner_);
     vector(block_ + "ssm_dt.bias", inner_, kTimeStep);
     tensors_.push_back(
         {block_ + "ssm_a", GGML_TYPE_F32, kStateSize, inner_, Fill::constant, kForgetting});
     vector(block_ + "ssm_d", inner_, 1.0F);
-    exact_back(block_ + "ssm_out.weight", inner_);
+    back(block_ + "ssm_out.weight", inner_);
   }
 
   void vector(std::string name, std::int64_t size, float value) {
@@ -107,15 +107,9 @@ class Planner {
     const ggml_type type = divides ? shape_.weight_type : GGML_TYPE_F16;
     tensors_.push_back({std::move(name), type, columns, rows, fill, deviation});
   }
-  /// In full precision: ggml's convolutions want their weights so, and the other matrices of layers
-  /// with a state are multiplied with a batch of several sequences, which ggml 0.27 computes wrong
-  /// (and crashes) on CPUs with AMX where the weights are f16.
+  /// One that ggml wants in full precision.
   void exact_matrix(std::string name, std::int64_t columns, std::int64_t rows) {
     matrix(std::move(name), columns, rows);
-    tensors_.back().type = GGML_TYPE_F32;
-  }
-  void exact_back(std::string name, std::int64_t columns) {
-    back(std::move(name), columns);
     tensors_.back().type = GGML_TYPE_F32;
   }
   // A constant matrix would be 1/sqrt(columns) everywhere; the way back into the stream is all

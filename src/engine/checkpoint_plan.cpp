@@ -1,6 +1,8 @@
 #include "engine/checkpoint_plan.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <iterator>
 #include <ranges>
 
 namespace anyclaude::engine {
@@ -10,6 +12,10 @@ namespace {
 /// Tokens; what is less is computed again rather than kept.
 constexpr int kWorthKeeping = 64;
 
+/// Tokens between two places in one prompt; closer ones only divide a short suffix into still
+/// shorter batches.
+constexpr int kApart = 32;
+
 } // namespace
 
 std::vector<int> plan_checkpoints(std::span<const int> boundaries, int reused, int known,
@@ -18,9 +24,10 @@ std::vector<int> plan_checkpoints(std::span<const int> boundaries, int reused, i
   std::ranges::copy_if(boundaries, std::back_inserter(usable),
                        [&](int place) { return place > 0 && place < size; });
 
+  const int first = usable.empty() ? 0 : usable.front();
   std::vector<int> plan;
   if (!usable.empty())
-    plan.push_back(usable.front());
+    plan.push_back(first);
   int picked = 0;
   int distance = 0;
   for (const int place : usable | std::views::reverse) {
@@ -39,6 +46,9 @@ std::vector<int> plan_checkpoints(std::span<const int> boundaries, int reused, i
   std::ranges::sort(plan);
   const auto repeated = std::ranges::unique(plan);
   plan.erase(repeated.begin(), repeated.end());
+  for (std::size_t i = plan.size(); i-- > 1;)
+    if (plan[i] - plan[i - 1] < kApart && plan[i - 1] != first)
+      plan.erase(plan.begin() + static_cast<std::ptrdiff_t>(i) - 1);
   return plan;
 }
 

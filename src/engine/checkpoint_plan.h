@@ -13,7 +13,7 @@ namespace anyclaude::engine {
 /// renders the last answer in another way; and before them ones at about twice the distance each,
 /// for a conversation that is taken back to an earlier place. Besides, the place up to which an
 /// earlier request had the same tokens (`known`): what two share a third one is likely to share,
-/// also where no message ends.
+/// also where no message ends. Of places that are close together only the last one is taken.
 std::vector<int> plan_checkpoints(std::span<const int> boundaries, int reused, int known, int size);
 
 } // namespace anyclaude::engine

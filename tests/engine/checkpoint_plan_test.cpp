@@ -27,6 +27,11 @@ TEST(CheckpointPlan, LeavesOutWhatIsReusedAndWhatEveryRequestComputes) {
   EXPECT_EQ(plan_checkpoints(Places{500}, 500, 949, 950), (Places{949}));
 }
 
+TEST(CheckpointPlan, DoesNotDivideAShortFollowUp) {
+  EXPECT_EQ(plan_checkpoints(Places{100, 700, 905, 920}, 900, 900, 930), (Places{920}));
+  EXPECT_EQ(plan_checkpoints(Places{100, 110, 125}, 0, 0, 130), (Places{100, 125}));
+}
+
 TEST(CheckpointPlan, TakesThePlaceWhereTwoRequestsPart) {
   EXPECT_EQ(plan_checkpoints(Places{900}, 0, 400, 1000), (Places{400, 900}));
   EXPECT_EQ(plan_checkpoints(Places{390, 900}, 0, 400, 1000), (Places{390, 900}));
