@@ -37,8 +37,11 @@ std::vector<std::string> ContentReader::warnings() const {
   return out;
 }
 
-std::vector<ContentBlock> ContentReader::content(const Json& value, const Path& at) {
-  std::vector<ContentBlock> out;
+/// A string stands for one text block.
+template <class Block>
+std::vector<Block> ContentReader::blocks(const Json& value, const Path& at,
+                                         Block (ContentReader::*read)(const Json&, const Path&)) {
+  std::vector<Block> out;
   if (value.is_string()) {
     out.emplace_back(TextBlock{value.get<std::string>()});
     return out;
@@ -51,10 +54,14 @@ std::vector<ContentBlock> ContentReader::content(const Json& value, const Path& 
   for (std::size_t i = 0; i < value.size(); ++i) {
     const Path here = at / i;
     if (reader_.is_object(value[i], here)) {
-      out.push_back(block(value[i], here));
+      out.push_back((this->*read)(value[i], here));
     }
   }
   return out;
+}
+
+std::vector<ContentBlock> ContentReader::content(const Json& value, const Path& at) {
+  return blocks(value, at, &ContentReader::block);
 }
 
 ContentBlock ContentReader::block(const Json& value, const Path& at) {
@@ -173,23 +180,7 @@ ContentBlock ContentReader::tool_result(const Json& value, const Path& at) {
 }
 
 std::vector<ResultBlock> ContentReader::result_content(const Json& value, const Path& at) {
-  std::vector<ResultBlock> out;
-  if (value.is_string()) {
-    out.emplace_back(TextBlock{value.get<std::string>()});
-    return out;
-  }
-  if (!value.is_array()) {
-    reader_.fail(at, "Input should be a valid string or a list of content blocks");
-    return out;
-  }
-  out.reserve(value.size());
-  for (std::size_t i = 0; i < value.size(); ++i) {
-    const Path here = at / i;
-    if (reader_.is_object(value[i], here)) {
-      out.push_back(result_block(value[i], here));
-    }
-  }
-  return out;
+  return blocks(value, at, &ContentReader::result_block);
 }
 
 } // namespace anyclaude::anthropic

@@ -28,6 +28,9 @@ class ContentReader {
  private:
   ContentBlock block(const Json& value, const Path& at);
   ResultBlock result_block(const Json& value, const Path& at);
+  template <class Block>
+  std::vector<Block> blocks(const Json& value, const Path& at,
+                            Block (ContentReader::*read)(const Json&, const Path&));
   std::vector<ResultBlock> result_content(const Json& value, const Path& at);
   ResultBlock shared_block(const std::string& type, const Json& value, const Path& at);
   ResultBlock image(const Json& value, const Path& at);

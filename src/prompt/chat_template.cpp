@@ -5,6 +5,8 @@
 
 #include <exception>
 #include <mutex>
+#include <regex>
+#include <string>
 
 namespace anyclaude::prompt {
 
@@ -15,11 +17,23 @@ constexpr const char* kChatMl = "{% for message in messages %}<|im_start|>{{ mes
                                 "{{ message.content }}<|im_end|>\n{% endfor %}"
                                 "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
+/// A macro of minja's holds the context that holds the macro (MacroNode::do_render), so that every
+/// prompt rendered with one would stay in memory. Unset behind the last line, they let go.
+std::string without_cycles(std::string source) {
+  static const std::regex kMacro(R"(\{%[-+]?\s*macro\s+([A-Za-z_]\w*))");
+  std::string unset;
+  for (std::sregex_iterator macro(source.begin(), source.end(), kMacro), end; macro != end; ++macro)
+    unset += "{% set " + macro->str(1) + " = none %}";
+  if (!unset.empty() && source.ends_with('\n'))
+    source.pop_back(); // minja drops a template's last newline, which is the last no more
+  return source + unset;
+}
+
 } // namespace
 
 struct ChatTemplate::Compiled {
   Compiled(const std::string& source, const std::string& bos, const std::string& eos)
-      : chat_template(source, bos, eos) {}
+      : chat_template(without_cycles(source), bos, eos) {}
 
   minja::chat_template chat_template;
   std::mutex mutex; // minja does not say that rendering is thread-safe

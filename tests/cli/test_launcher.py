@@ -30,8 +30,8 @@ def test_the_summary_comes_last_and_the_daemon_ends(person):
     assert last.startswith("anyclaude: 1 request, ")
     assert "computed" in last and "generated" in last
     wait_for(lambda: daemon_pid(person) is None, "the daemon's end")
-    stopped = run([PROGRAM, "stop"], env=person.environment)
-    assert stopped.stdout == "no daemon was running\n"
+    wait_for(lambda: run([PROGRAM, "stop"], env=person.environment).stdout
+             == "no daemon was running\n", "the end of its process")
 
 
 def test_arguments_and_exit_status_pass_through(person):
@@ -123,3 +123,13 @@ def test_sigterm_ends_claude_and_the_daemon(person):
     _, errors = asking.communicate(timeout=60)
     assert asking.returncode in (128 + signal.SIGTERM, 1), errors
     wait_for(lambda: daemon_pid(person) is None, "the daemon's end")
+
+
+def test_without_standard_streams_it_does_not_write_into_its_own_files(person):
+    shell = " ".join(f"'{part}'" for part in person.command("-p", "Is anybody there?"))
+    done = run(["sh", "-c", f"exec <&- >&- 2>&-; {shell}"], cwd=person.project,
+               env=person.environment)
+    assert done.returncode == 0
+    (record,) = person.records()
+    assert record.status == 200
+    assert "anyclaude:" not in person.log()
