@@ -27,7 +27,7 @@ constexpr int kLargestDefaultContext = 65536; // tokens; enough for an agent, a 
 constexpr int kSmallestDefaultContext = 4096;
 constexpr int kContextStep = 256; // libllama rounds the pool up to it
 constexpr const char* kShuttingDown = "the server is shutting down";
-constexpr int kIdleSequences = 16; // beside the running ones, of models with a state
+constexpr std::uint64_t kIdleSequences = 16; // beside the running ones, of models with a state
 constexpr std::uint64_t kMostCheckpointBytes = 512U << 20;
 constexpr float kProgressStep = 0.01F; // of loading, between two changes of the status
 
@@ -83,7 +83,7 @@ int sequence_count(const ModelFacts& facts, std::uint64_t state_bytes, int max_r
   if (facts.memory == MemoryKind::full_attention)
     return std::max(64, max_running * 2);
   constexpr std::uint64_t kLeast = 4; // one runs, one is idle, one is being moved, one to spare
-  const auto most = static_cast<std::uint64_t>(max_running + kIdleSequences);
+  const auto most = static_cast<std::uint64_t>(max_running) + kIdleSequences;
   const std::uint64_t fit = available_memory() / 8 / std::max<std::uint64_t>(state_bytes, 1);
   return static_cast<int>(std::clamp(fit, kLeast, std::max(kLeast, most)));
 }

@@ -152,18 +152,18 @@ void CheckpointTree::forget_state(Node* node) {
 void CheckpointTree::evict(Node* leaf) {
   const SequenceId old = leaf->holder;
   holders_[old].running = false;
-  const auto spare = first_free();
+  const SequenceId spare = first_free().value_or(-1);
   Node* node = forget(leaf);
-  while (!node->is_root() && node->children.empty() && !(spare && node->is_checkpoint()))
+  while (!node->is_root() && node->children.empty() && !(spare >= 0 && node->is_checkpoint()))
     node = forget(node);
   const bool is_leaf = !node->is_root() && node->children.empty();
   if (is_leaf)
-    memory_.share(old, *spare, 0, node->end());
+    memory_.share(old, spare, 0, node->end());
   memory_.clear(old);
   holders_[old] = {};
   if (is_leaf) {
-    holders_[*spare] = {};
-    attach(*spare, node);
+    holders_[spare] = {};
+    attach(spare, node);
   } else {
     settle(node);
   }
