@@ -217,7 +217,7 @@ double distance_with(const Subject& subject, Fault fault) {
   const auto compute = [&](const std::vector<Token>& prompt, int checkpoint) {
     const auto lease = tree.begin("anna", prompt, static_cast<int>(prompt.size()) - 1);
     std::vector<BatchToken> batch;
-    for (int i = lease->reused; i < static_cast<int>(prompt.size()); ++i) {
+    for (int i = lease->reused; std::cmp_less(i, prompt.size()); ++i) {
       batch.push_back({prompt[i], i, lease->sequence, false});
       const bool last = i + 1 == static_cast<int>(prompt.size());
       if (!last && i + 1 != checkpoint && batch.size() < 64)

@@ -3,14 +3,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace anyclaude::kv {
 namespace {
 
 std::vector<Token> words(int seed, int count) {
   std::vector<Token> tokens(static_cast<std::size_t>(count));
-  std::iota(tokens.begin(), tokens.end(), seed * 1000);
+  std::ranges::iota(tokens, seed * 1000);
   return tokens;
 }
 
@@ -39,7 +41,7 @@ class CheckpointTreeTest : public testing::Test {
   /// Computes a prompt with checkpoints behind some of its tokens; what it started from.
   int run(const std::vector<Token>& prompt, const std::vector<int>& checkpoints = {}) {
     const auto lease = start(prompt);
-    for (int done = lease.reused; done < static_cast<int>(prompt.size());) {
+    for (int done = lease.reused; std::cmp_less(done, prompt.size());) {
       int next = static_cast<int>(prompt.size());
       for (const int place : checkpoints)
         if (place > done)
