@@ -59,16 +59,18 @@ class DemoModels:
         self._folder = folder
         self._made = {}
 
-    def scripted(self, scripts, name="scripted", size="tiny"):
+    def scripted(self, scripts, name="scripted", size="tiny", arch="qwen3"):
         """`scripts` is the list under "scripts" of a script file (see src/demo/script.h)."""
         text = json.dumps({"scripts": scripts})
 
         def options():
             script = self._folder / f"{name}.json"
             script.write_text(text)
-            return ["--script", str(script)]
+            return ["--script", str(script), "--arch", arch]
 
-        return self._make((text, size), name, size, options)
+        if arch != "qwen3":
+            name += "-" + arch
+        return self._make((text, size, arch), name, size, options)
 
     def random(self, size="tiny", seed=1):
         name = f"random-{size}-{seed}"

@@ -255,6 +255,7 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
   engine::Job job;
   job.tenant = caller.tenant;
   job.prompt = std::move(prompt->tokens);
+  job.boundaries = std::move(prompt->boundaries);
   job.sampling = sampling(request, engine_.model().facts().sampling);
   job.max_tokens = request.max_tokens;
   job.stop_sequences = request.stop_sequences;

@@ -71,9 +71,16 @@ void add_serving_options(CLI::App& app, ServingOptions& options) {
       ->type_name("TOKEN");
 }
 
+struct Setup {
+  launch::Paths paths;
+  Config config;
+};
+
 /// What the command line left open, from config.toml. The error says what cannot be used.
-std::expected<void, std::string> complete(ServingOptions& options, const Config& config) {
+std::expected<void, std::string> complete(ServingOptions& options, const Setup& setup) {
+  const Config& config = setup.config;
   DaemonOptions& daemon = options.daemon;
+  daemon.cache = setup.paths.cache;
   if (!options.model.empty())
     daemon.model = options.model;
   else if (config.model)
@@ -97,11 +104,6 @@ std::expected<void, std::string> complete(ServingOptions& options, const Config&
         options.model.empty() ? "" : "; a --model for Claude Code itself goes behind --"));
   return {};
 }
-
-struct Setup {
-  launch::Paths paths;
-  Config config;
-};
 
 std::expected<Setup, std::string> prepare() {
   auto paths = launch::prepare_paths();
@@ -158,7 +160,7 @@ int run_launcher(int argc, char** argv) {
   if (!setup)
     return fail(1, setup.error());
   launching.insists_on_model = !options.model.empty();
-  if (const auto completed = complete(options, setup->config); !completed)
+  if (const auto completed = complete(options, *setup); !completed)
     return fail(kUsageError, completed.error());
   launching.daemon = std::move(options.daemon);
   launching.claude = std::move(options.claude);
@@ -167,6 +169,7 @@ int run_launcher(int argc, char** argv) {
 
 struct ModelCommandOptions {
   std::string size = "tiny";
+  std::string architecture = "qwen3";
   std::string script;
   std::string out;
   std::string info_file;
@@ -181,6 +184,11 @@ void add_model_command(CLI::App& app, ModelCommandOptions& options) {
   demo.add_option("--size", options.size, "tiny, small or 0.6b (Qwen3-0.6B's shape) [tiny]")
       ->check(one_of({"tiny", "small", "0.6b"}))
       ->type_name("SIZE");
+  demo.add_option("--arch", options.architecture,
+                  "qwen3 (full attention), gemma3 (sliding window), mamba (recurrent) or lfm2 "
+                  "(hybrid) [qwen3]")
+      ->check(one_of({"qwen3", "gemma3", "mamba", "lfm2"}))
+      ->type_name("ARCH");
   auto* script = demo.add_option("--script", options.script,
                                  "What it answers, a JSON file (docs/demo-model.md)")
                      ->type_name("FILE");
@@ -196,6 +204,8 @@ int run_model_command(const CLI::App& model, ModelCommandOptions options) {
   if (model.got_subcommand("info"))
     return print_model_info(options.info_file);
   options.demo.size = demo::parse_size(options.size).value_or(demo::Size::tiny); // checked above
+  options.demo.architecture =
+      demo::parse_architecture(options.architecture).value_or(demo::Architecture::qwen3);
   if (!options.script.empty()) {
     auto script = demo::read_script(options.script);
     if (!script)
@@ -256,13 +266,14 @@ int run_command(int argc, char** argv) {
     bench.replays = client == "replay";
     std::error_code failed;
     bench.daemon.model = fs::weakly_canonical(fs::absolute(bench.daemon.model, failed), failed);
+    bench.daemon.cache = setup->paths.cache;
     return run_bench(bench);
   }
   if (app.got_subcommand(&stop_app))
     return stop(setup->paths);
   if (host->empty())
     serving.daemon.host = setup->config.host.value_or(serving.daemon.host);
-  if (const auto completed = complete(serving, setup->config); !completed)
+  if (const auto completed = complete(serving, *setup); !completed)
     return fail(kUsageError, completed.error());
   return serve(setup->paths, serving.daemon);
 }

@@ -150,6 +150,7 @@ void Daemon::start_backend() {
     engine.max_running = options_.parallel;
     engine.threads = options_.threads;
     engine.kv_type = options_.kv_type;
+    engine.cache_folder = options_.cache;
     engine.on_status_change = [this] { refresh(); };
     auto own = std::make_unique<backend::Embedded>(std::move(engine));
     embedded = own.get();

@@ -21,6 +21,7 @@ struct DaemonOptions {
   std::uint16_t port = 0; // 0: any free one
   std::string token;      // empty: a new one
   std::vector<std::string> allowed_hosts{};
+  std::filesystem::path cache; // a folder for what can be made again
   bool ends_with_last_launcher = false;
 };
 

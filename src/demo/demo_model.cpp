@@ -36,14 +36,14 @@ using Gguf = std::unique_ptr<gguf_context, GgufDeleter>;
 using Ggml = std::unique_ptr<ggml_context, GgmlDeleter>;
 using File = std::unique_ptr<std::FILE, FileDeleter>;
 
-Shape shape_of(Size size) {
+Shape shape_of(Size size, Architecture architecture) {
   switch (size) {
   case Size::tiny:
-    return {4, 256, 4, 2, 64, 768, GGML_TYPE_F16, 0};
+    return {architecture, 4, 256, 4, 2, 64, 768, 32, GGML_TYPE_F16, 0};
   case Size::small:
-    return {8, 512, 8, 4, 64, 1536, GGML_TYPE_F16, 0};
+    return {architecture, 8, 512, 8, 4, 64, 1536, 512, GGML_TYPE_F16, 0};
   case Size::qwen3_0_6b:
-    return {28, 1024, 16, 8, 128, 3072, GGML_TYPE_Q8_0, 151'936};
+    return {architecture, 28, 1024, 16, 8, 128, 3072, 1024, GGML_TYPE_Q8_0, 151'936};
   }
   std::unreachable();
 }
@@ -135,29 +135,22 @@ void set_strings(gguf_context* gguf, const char* key, const std::vector<std::str
 }
 
 void describe_model(gguf_context* gguf, const ModelOptions& options, const Shape& shape) {
-  constexpr float kRopeBase = 1e6F;
-  constexpr float kNormEpsilon = 1e-6F;
   // LLAMA_FTYPE_MOSTLY_F16 and LLAMA_FTYPE_MOSTLY_Q8_0.
   const std::uint32_t file_type = shape.weight_type == GGML_TYPE_F16 ? 1 : 7;
   const char* kind = options.random ? "random" : "scripted";
-  set_string(gguf, "general.architecture", "qwen3");
+  const std::string architecture(architecture_name(options.architecture));
+  // The first architecture's name goes without saying.
+  const bool is_first = options.architecture == Architecture::qwen3;
+  set_string(gguf, "general.architecture", architecture);
   set_string(gguf, "general.type", "model");
   set_string(gguf, "general.name",
-             std::format("{}{} ({})", kNamePrefix, size_name(options.size), kind));
+             std::format("{}{}{} ({})", kNamePrefix, size_name(options.size),
+                         is_first ? "" : " " + architecture, kind));
   set_string(gguf, "general.description",
              "A stand-in for a language model: it has learned nothing.");
   gguf_set_val_u32(gguf, "general.file_type", file_type);
   gguf_set_val_u32(gguf, "general.quantization_version", GGML_QNT_VERSION);
-  gguf_set_val_u32(gguf, "qwen3.block_count", shape.layers);
-  gguf_set_val_u32(gguf, "qwen3.context_length", options.context_length);
-  gguf_set_val_u32(gguf, "qwen3.embedding_length", shape.embedding);
-  gguf_set_val_u32(gguf, "qwen3.feed_forward_length", shape.feed_forward);
-  gguf_set_val_u32(gguf, "qwen3.attention.head_count", shape.heads);
-  gguf_set_val_u32(gguf, "qwen3.attention.head_count_kv", shape.kv_heads);
-  gguf_set_val_u32(gguf, "qwen3.attention.key_length", shape.head_dim);
-  gguf_set_val_u32(gguf, "qwen3.attention.value_length", shape.head_dim);
-  gguf_set_val_f32(gguf, "qwen3.rope.freq_base", kRopeBase);
-  gguf_set_val_f32(gguf, "qwen3.attention.layer_norm_rms_epsilon", kNormEpsilon);
+  describe_shape(gguf, shape, options.context_length);
 }
 
 void describe_tokenizer(gguf_context* gguf, const Vocabulary& vocabulary,
@@ -241,6 +234,28 @@ std::string_view size_name(Size size) {
   std::unreachable();
 }
 
+std::optional<Architecture> parse_architecture(std::string_view name) {
+  for (const Architecture architecture : kArchitectures) {
+    if (architecture_name(architecture) == name)
+      return architecture;
+  }
+  return std::nullopt;
+}
+
+std::string_view architecture_name(Architecture architecture) {
+  switch (architecture) {
+  case Architecture::qwen3:
+    return "qwen3";
+  case Architecture::gemma3:
+    return "gemma3";
+  case Architecture::mamba:
+    return "mamba";
+  case Architecture::lfm2:
+    return "lfm2";
+  }
+  std::unreachable();
+}
+
 std::expected<void, std::string> write_demo_model(const ModelOptions& options,
                                                   const std::filesystem::path& out) {
   if (options.random && options.script) {
@@ -254,7 +269,9 @@ std::expected<void, std::string> write_demo_model(const ModelOptions& options,
     script = default_script();
   const ScriptFile* scripts = script ? &*script : nullptr;
 
-  const Shape shape = shape_of(options.size);
+  Shape shape = shape_of(options.size, options.architecture);
+  if (options.architecture == Architecture::lfm2) // has no key for another size
+    shape.head_dim = shape.embedding / shape.heads;
   const auto vocabulary = make_vocabulary(scripts, shape.padded_vocabulary);
   if (!vocabulary)
     return std::unexpected(vocabulary.error());

@@ -12,7 +12,7 @@
 
 namespace anyclaude::demo {
 
-/// Shapes of demo models; all are of the qwen3 architecture with plain full attention.
+/// Shapes of demo models.
 enum class Size {
   tiny,       ///< 4 layers x 256, f16: starts in an instant, for tests.
   small,      ///< 8 layers x 512, f16.
@@ -23,8 +23,23 @@ enum class Size {
 std::optional<Size> parse_size(std::string_view name);
 std::string_view size_name(Size size);
 
+/// One of each kind of memory that libllama has.
+enum class Architecture {
+  qwen3,  ///< Full attention.
+  gemma3, ///< Half of the layers see a sliding window: 32 tokens (tiny), 512 (small), 1,024.
+  mamba,  ///< Recurrent: a state of fixed size instead of keys and values.
+  lfm2,   ///< Hybrid: short convolutions and full attention by turns.
+};
+inline constexpr Architecture kArchitectures[] = {Architecture::qwen3, Architecture::gemma3,
+                                                  Architecture::mamba, Architecture::lfm2};
+
+/// The name that a GGUF file gives it; none for anything else.
+std::optional<Architecture> parse_architecture(std::string_view name);
+std::string_view architecture_name(Architecture architecture);
+
 struct ModelOptions {
   Size size = Size::tiny;
+  Architecture architecture = Architecture::qwen3;
   /// True: random weights, whose logits depend on every token of the prompt; for questions of
   /// exactness. False: the script is answered with certainty, whatever the KV cache holds; it
   /// proves the protocol only.

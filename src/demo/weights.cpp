@@ -20,64 +20,19 @@ constexpr float kCertainLogit = 128.0F;
 constexpr double kMostCorrelation = 0.5;
 /// How much ordinary tokens' embeddings differ, so that their keys and values differ as well.
 constexpr float kVariety = 0.25F;
-/// Sharpens attention: with norms of 1 the values of a long prompt average out to nothing, and a
-/// wrong prefix hardly shows. Measured on tiny random models, 8,000 tokens, as the largest
-/// difference of a logit: one changed token 0.002 (norm 1), 0.005 (1.6), 0.18 (2.8), where batches
-/// of another shape make 0.02-0.03 at each of them.
-constexpr float kQueryKeyNorm = 2.8F;
 
 } // namespace
 
 std::expected<Weights, std::string> Weights::make(const Shape& shape, const Vocabulary& vocabulary,
                                                   bool random, std::uint64_t seed) {
   Weights weights(shape, vocabulary, random, seed);
-  weights.plan_tensors();
+  weights.tensors_ = plan_tensors(shape, vocabulary.size(), random);
   if (!random && !weights.make_codes()) {
     return std::unexpected(std::format("the scripts have too many pieces ({}) for a model with {} "
                                        "dimensions; shorten them or choose a larger size",
                                        vocabulary.states - 1, shape.embedding));
   }
   return weights;
-}
-
-void Weights::plan_tensors() {
-  const auto embedding = static_cast<std::int64_t>(shape_.embedding);
-  const auto query = static_cast<std::int64_t>(shape_.heads) * shape_.head_dim;
-  const auto key = static_cast<std::int64_t>(shape_.kv_heads) * shape_.head_dim;
-  const auto hidden = static_cast<std::int64_t>(shape_.feed_forward);
-  const auto vocabulary = static_cast<std::int64_t>(vocabulary_->size());
-  const auto vector = [&](std::string name, std::int64_t size, float value) {
-    tensors_.push_back({std::move(name), GGML_TYPE_F32, size, 0, Fill::constant, value});
-  };
-  const auto matrix = [&](std::string name, std::int64_t columns, std::int64_t rows, Fill fill) {
-    const float deviation = 1.0F / std::sqrt(static_cast<float>(columns));
-    tensors_.push_back({std::move(name), shape_.weight_type, columns, rows, fill, deviation});
-  };
-  // A constant matrix would be 1/sqrt(columns) everywhere; the way back into the stream is all
-  // zero.
-  const auto back = [&](std::string name, std::int64_t columns) {
-    matrix(std::move(name), columns, embedding, random_ ? Fill::normal : Fill::constant);
-    if (!random_)
-      tensors_.back().value = 0.0F;
-  };
-
-  matrix("token_embd.weight", embedding, vocabulary, Fill::embedding);
-  vector("output_norm.weight", embedding, 1.0F);
-  matrix("output.weight", embedding, vocabulary, Fill::output);
-  for (std::uint32_t layer = 0; layer < shape_.layers; ++layer) {
-    const std::string block = std::format("blk.{}.", layer);
-    vector(block + "attn_norm.weight", embedding, 1.0F);
-    vector(block + "ffn_norm.weight", embedding, 1.0F);
-    vector(block + "attn_q_norm.weight", shape_.head_dim, kQueryKeyNorm);
-    vector(block + "attn_k_norm.weight", shape_.head_dim, kQueryKeyNorm);
-    matrix(block + "attn_q.weight", embedding, query, Fill::normal);
-    matrix(block + "attn_k.weight", embedding, key, Fill::normal);
-    matrix(block + "attn_v.weight", embedding, key, Fill::normal);
-    back(block + "attn_output.weight", query);
-    matrix(block + "ffn_gate.weight", embedding, hidden, Fill::normal);
-    matrix(block + "ffn_up.weight", embedding, hidden, Fill::normal);
-    back(block + "ffn_down.weight", hidden);
-  }
 }
 
 bool Weights::make_codes() {

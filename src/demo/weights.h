@@ -1,8 +1,7 @@
 #pragma once
 
+#include "demo/layers.h"
 #include "demo/vocabulary.h"
-
-#include <ggml.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -13,30 +12,11 @@
 
 namespace anyclaude::demo {
 
-/// The shape of a qwen3 model; sizes in elements.
-struct Shape {
-  std::uint32_t layers, embedding, heads, kv_heads, head_dim, feed_forward;
-  ggml_type weight_type;
-  std::size_t padded_vocabulary; ///< 0: the vocabulary is not filled up.
-};
-
-/// How the values of a tensor come about.
-enum class Fill { constant, normal, embedding, output };
-
-struct TensorPlan {
-  std::string name;
-  ggml_type type;
-  std::int64_t columns;
-  std::int64_t rows; ///< 0: a vector of `columns` elements.
-  Fill fill;
-  float value; ///< The constant, or the standard deviation.
-};
-
 /// What a scripted model is made of: its residual stream is the last token's embedding alone,
-/// because the two projections that lead back into the stream are zero (and still multiplied in
-/// full). The embedding of a token is the code (a random +1/-1 vector) of its successor state; the
-/// output row of a token is its own state's code, scaled. So the successor's logit is 128 and every
-/// other one is at least 40 lower, which makes it certain at any usual temperature.
+/// because the projections that lead back into the stream are zero (and still multiplied in full).
+/// The embedding of a token is the code (a random +1/-1 vector) of its successor state; the output
+/// row of a token is its own state's code, scaled. So the successor's logit is 128 and every other
+/// one is at least 40 lower, which makes it certain at any usual temperature.
 class Weights {
  public:
   /// Fails when a script has more states than codes of this length can tell apart.
@@ -53,7 +33,6 @@ class Weights {
 
   Weights(const Shape& shape, const Vocabulary& vocabulary, bool random, std::uint64_t seed)
       : shape_(shape), vocabulary_(&vocabulary), random_(random), seed_(seed) {}
-  void plan_tensors();
   bool make_codes();
   bool is_far_from_others(const Code& code) const;
   void embedding_row(std::size_t token, std::span<float> row) const;

@@ -34,12 +34,13 @@ class Sampler {
 
 /// A model with its memory, as the scheduler sees it: libllama in life, a few arrays in a
 /// simulation. Used by one thread.
-class Decoder : public kv::SequenceMemory {
+class Decoder : public kv::StateMemory {
  public:
   /// Computes the batch; each sequence's tokens stand in it in order of position.
   virtual DecodeStatus decode(std::span<const BatchToken> batch) = 0;
 
-  /// Removes what a failed batch may have left behind `length` tokens of a sequence.
+  /// Removes what a failed batch may have left behind `length` tokens of a sequence. Not for a
+  /// model with a state, which cannot go back: there, the sequence must be cleared.
   virtual void truncate(SequenceId sequence, int length) = 0;
 
   /// Logits of the last batch's token `index`; valid until the next decode.

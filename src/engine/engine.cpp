@@ -1,7 +1,10 @@
 #include "engine/engine.h"
 
 #include "engine/llama_decoder.h"
+#include "engine/model_fingerprint.h"
+#include "engine/reuse_check.h"
 
+#include <ggml.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -24,6 +27,8 @@ constexpr int kLargestDefaultContext = 65536; // tokens; enough for an agent, a 
 constexpr int kSmallestDefaultContext = 4096;
 constexpr int kContextStep = 256; // libllama rounds the pool up to it
 constexpr const char* kShuttingDown = "the server is shutting down";
+constexpr std::uint64_t kIdleSequences = 16; // beside the running ones, of models with a state
+constexpr std::uint64_t kMostCheckpointBytes = 512U << 20;
 constexpr float kProgressStep = 0.01F; // of loading, between two changes of the status
 
 /// Bytes of RAM that can be had without swapping.
@@ -72,6 +77,23 @@ int default_context(const ModelFacts& facts) {
   return std::max(context, std::min(wanted, kSmallestDefaultContext)) / kContextStep * kContextStep;
 }
 
+/// Sequences for running requests and idle prefixes. Where each costs memory of its own, all of
+/// them together take an eighth of what is free, except that the least that works is always there.
+int sequence_count(const ModelFacts& facts, std::uint64_t state_bytes, int max_running) {
+  if (facts.memory == MemoryKind::full_attention)
+    return std::max(64, max_running * 2);
+  constexpr std::uint64_t kLeast = 4; // one runs, one is idle, one is being moved, one to spare
+  const auto most = static_cast<std::uint64_t>(max_running) + kIdleSequences;
+  const std::uint64_t fit = available_memory() / 8 / std::max<std::uint64_t>(state_bytes, 1);
+  return static_cast<int>(std::clamp(fit, kLeast, std::max(kLeast, most)));
+}
+
+/// What the verdict on a model depends on, for the name of the file that it is kept in.
+std::string verdict_key(const EngineOptions& options, const Model& model) {
+  return std::format("{}-{}-{}-{}", model_fingerprint(options.model), options.kv_type,
+                     model.uses_gpu() ? "gpu" : "cpu", ggml_version());
+}
+
 } // namespace
 
 struct Engine::State {
@@ -91,6 +113,7 @@ struct Engine::State {
 
   void run();
   bool load();
+  bool may_reuse();
   void serve();
   void set_status(EngineStatus changed_status);
   bool take_commands();
@@ -101,6 +124,7 @@ struct Engine::State {
   std::unique_ptr<Model> model;
   std::unique_ptr<LlamaDecoder> decoder;
   std::unique_ptr<Scheduler> scheduler;
+  bool reuse = false; // constant once ready
 
   mutable std::mutex mutex;
   mutable std::condition_variable changed;
@@ -123,6 +147,32 @@ void Engine::State::set_status(EngineStatus changed_status) {
     options.on_status_change();
 }
 
+/// Whether prefixes of this model can be reused. With plain full attention they can; of the other
+/// kinds every model shows it first, once.
+bool Engine::State::may_reuse() {
+  const ModelFacts& facts = model->facts();
+  if (facts.memory == MemoryKind::full_attention)
+    return true;
+  const auto folder =
+      options.cache_folder.empty() ? std::filesystem::path() : options.cache_folder / "reuse-check";
+  const std::string key = verdict_key(options, *model);
+  auto verdict = folder.empty() ? std::nullopt : read_verdict(folder, key);
+  if (!verdict) {
+    spdlog::info("checking whether prefixes of {} can be reused exactly; this is done once",
+                 facts.id);
+    verdict = check_reuse(*decoder, {.context_tokens = decoder->context_tokens(),
+                                     .batch_tokens = options.batch_tokens,
+                                     .vocabulary = model->vocab_size(),
+                                     .window = facts.window});
+    if (!is_stopping() && !folder.empty() && !write_verdict(folder, key, *verdict))
+      spdlog::warn("cannot write to {}: the check will be made again", folder.native());
+  }
+  spdlog::info("reuse check: {} (difference {:.2g}, batch shapes {:.2g}, another text {:.2g})",
+               verdict->exact ? "exact" : "not exact", verdict->difference, verdict->noise,
+               verdict->other);
+  return verdict->exact;
+}
+
 bool Engine::State::load() {
   const auto fail = [this](std::string error) {
     if (is_stopping())
@@ -141,21 +191,24 @@ bool Engine::State::load() {
     return fail(loaded.error());
   model = std::move(*loaded);
 
-  const bool reuse = model->facts().memory == MemoryKind::full_attention;
+  const ModelFacts& facts = model->facts();
+  const bool has_state = facts.memory != MemoryKind::full_attention;
+  const std::uint64_t state_bytes =
+      has_state ? LlamaDecoder::state_bytes(*model, options.kv_type) : 0;
   ContextOptions context;
   context.context_tokens =
       options.context_tokens > 0 ? options.context_tokens : default_context(model->facts());
   context.batch_tokens = options.batch_tokens;
   context.max_outputs = options.max_running;
-  // An idle prefix keeps a sequence. Recurrent memory grows with their number, so models that
-  // cannot share get only what runs.
-  context.sequences = reuse ? std::max(64, options.max_running * 2) : options.max_running;
+  context.sequences = sequence_count(facts, state_bytes, options.max_running);
+  // One is left for an idle prefix and one for moving it.
+  const int max_running = std::min(options.max_running, context.sequences - 2);
   context.threads = options.threads;
   context.kv_type = options.kv_type;
   if (std::string error = pool_error(model->facts(), context.context_tokens, context.kv_type);
       !error.empty())
     return fail(std::move(error));
-  const bool shape_batches = reuse && !model->uses_gpu();
+  const bool shape_batches = !has_state && !model->uses_gpu();
   context.sequences += shape_batches ? 1 : 0; // of the throw-away tokens
   auto created = LlamaDecoder::create(*model, context);
   if (!created)
@@ -165,22 +218,31 @@ bool Engine::State::load() {
     decoder = std::move(*created);
   }
 
+  reuse = may_reuse();
+
   SchedulerOptions scheduling;
   scheduling.context_tokens = decoder->context_tokens();
   scheduling.batch_tokens = options.batch_tokens;
-  scheduling.max_running = options.max_running;
+  scheduling.max_running = max_running;
   scheduling.max_queued = options.max_running + options.max_queued; // submit() keeps the limit
   scheduling.sequences = context.sequences - (shape_batches ? 1 : 0);
   scheduling.reuse = reuse;
+  scheduling.checkpoints = has_state;
+  scheduling.checkpoint_bytes = std::min(kMostCheckpointBytes, available_memory() / 8);
   scheduling.shape_batches = shape_batches;
   scheduler = std::make_unique<Scheduler>(*decoder, scheduling);
-  spdlog::info("model {} ({}), {} tokens of context, {} memory, prefix reuse {}", model->facts().id,
-               model->facts().description, scheduling.context_tokens,
-               to_string(model->facts().memory), reuse ? "on" : "off");
+  spdlog::info("model {} ({}), {} tokens of context, {} memory, prefixes are {}", facts.id,
+               facts.description, scheduling.context_tokens, to_string(facts.memory),
+               !reuse      ? "not reused"
+               : has_state ? "reused from checkpoints"
+                           : "reused at any token");
+  if (has_state)
+    spdlog::info("{} sequences of {:.1f} MiB of state each, checkpoints take up to {} MiB",
+                 context.sequences, static_cast<double>(state_bytes) / (1 << 20),
+                 scheduling.checkpoint_bytes >> 20);
   if (!reuse)
-    spdlog::warn("prefixes of a model with {} memory are not reused yet: every request is computed "
-                 "from its start",
-                 to_string(model->facts().memory));
+    spdlog::warn("this model does not go on exactly from what it computed before, so every request "
+                 "is computed from its start");
 
   {
     const std::scoped_lock lock(mutex);
@@ -307,7 +369,7 @@ int Engine::context_tokens() const {
 }
 
 bool Engine::reuses_prefixes() const {
-  return state_->model->facts().memory == MemoryKind::full_attention;
+  return state_->reuse;
 }
 
 SchedulerStats Engine::stats() const {

@@ -21,6 +21,8 @@ struct EngineOptions {
   int threads = 0; // 0: one for each physical core
   int gpu_layers = -1;
   std::string kv_type = "f16";
+  /// Where what was measured of a model is kept, so that it is measured once; empty: nowhere.
+  std::filesystem::path cache_folder;
   /// Called on the engine's thread whenever status() changed; must not block.
   std::function<void()> on_status_change;
 };
@@ -51,7 +53,8 @@ class Engine {
   const Model& model() const;
   /// Longest prompt with its answer, in tokens.
   int context_tokens() const;
-  /// Whether computed prefixes are shared between requests of one tenant.
+  /// Whether computed prefixes are shared between requests of one tenant. Valid once the state is
+  /// ready, and then constant.
   bool reuses_prefixes() const;
 
   /// A submitted job. Destroying it cancels the job within one batch; after the destructor has

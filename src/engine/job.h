@@ -57,6 +57,9 @@ using JobEvent = std::variant<JobProgress, JobStarted, JobText, JobEnded, JobFai
 struct Job {
   std::string tenant; // nothing computed for one tenant is reused for another
   std::vector<Token> prompt;
+  /// Where messages end in the prompt, tokens from its start, ascending: the places behind which
+  /// other prompts are likely to go on differently. May be empty.
+  std::vector<int> boundaries;
   SamplingOptions sampling;
   int max_tokens = 0;
   std::vector<std::string> stop_sequences;

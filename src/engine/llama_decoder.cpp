@@ -78,6 +78,7 @@ LlamaDecoder::create(const Model& model, const ContextOptions& options) {
       static_cast<std::uint32_t>(std::max(options.max_outputs, options.sequences));
   params.n_threads = options.threads > 0 ? options.threads : physical_cores();
   params.n_threads_batch = params.n_threads;
+  params.swa_full = false;  // windows only; what is older could not be relied on anyway
   params.kv_unified = true; // sequences share cells; the other layout aborts on a partial share
   params.no_perf = true;
   if (options.kv_type == "q8_0")
@@ -104,6 +105,23 @@ LlamaDecoder::~LlamaDecoder() {
 
 int LlamaDecoder::context_tokens() const {
   return static_cast<int>(llama_n_ctx_seq(context_));
+}
+
+std::uint64_t LlamaDecoder::state_bytes(const Model& model, const std::string& kv_type) {
+  ContextOptions options;
+  options.context_tokens = 256;
+  options.batch_tokens = 32;
+  options.max_outputs = 1;
+  options.sequences = 1;
+  options.threads = 1;
+  options.kv_type = kv_type;
+  const auto decoder = create(model, options);
+  const BatchToken token{0, 0, 0, true};
+  if (!decoder || (*decoder)->decode({&token, 1}) != DecodeStatus::ok)
+    return 0;
+  // A recurrent state is of a fixed size; a window grows with its tokens.
+  const auto window = static_cast<std::uint64_t>(std::max(1, llama_model_n_swa(model.handle())));
+  return (*decoder)->save(0).size() * window;
 }
 
 DecodeStatus LlamaDecoder::decode(std::span<const BatchToken> tokens) {
@@ -147,6 +165,33 @@ void LlamaDecoder::share(SequenceId from, SequenceId to, int begin, int end) {
 
 void LlamaDecoder::remove(SequenceId sequence, int begin, int end) {
   llama_memory_seq_rm(memory_, sequence, begin, end);
+}
+
+void LlamaDecoder::clear(SequenceId sequence) {
+  llama_memory_seq_rm(memory_, sequence, -1, -1);
+}
+
+std::vector<std::byte> LlamaDecoder::save(SequenceId sequence) {
+  constexpr llama_state_seq_flags kFlags = LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY;
+  std::vector<std::byte> state(llama_state_seq_get_size_ext(context_, sequence, kFlags));
+  auto* data = reinterpret_cast<std::uint8_t*>(state.data());
+  if (llama_state_seq_get_data_ext(context_, data, state.size(), sequence, kFlags) != state.size())
+    return {};
+  return state;
+}
+
+/// libllama checks the shapes of a state and not its place, so the positions are looked at behind
+/// it: the last one, and that the window of a sliding-window model has no hole at its beginning.
+bool LlamaDecoder::restore(SequenceId sequence, std::span<const std::byte> state, int length) {
+  constexpr llama_state_seq_flags kFlags = LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY;
+  const auto* data = reinterpret_cast<const std::uint8_t*>(state.data());
+  if (llama_state_seq_set_data_ext(context_, data, state.size(), sequence, kFlags) != state.size())
+    return false;
+  const int first = llama_memory_seq_pos_min(memory_, sequence);
+  const int last = llama_memory_seq_pos_max(memory_, sequence);
+  const int window = llama_model_n_swa(model_.handle());
+  const bool begins = window == 0 || first <= std::max(0, length - window);
+  return last == length - 1 && first >= 0 && begins;
 }
 
 } // namespace anyclaude::engine

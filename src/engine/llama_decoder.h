@@ -4,6 +4,7 @@
 #include "engine/model.h"
 
 #include <atomic>
+#include <cstdint>
 #include <expected>
 #include <memory>
 #include <string>
@@ -41,12 +42,20 @@ class LlamaDecoder : public Decoder {
 
   void share(SequenceId from, SequenceId to, int begin, int end) override;
   void remove(SequenceId sequence, int begin, int end) override;
+  void clear(SequenceId sequence) override;
+  std::vector<std::byte> save(SequenceId sequence) override;
+  bool restore(SequenceId sequence, std::span<const std::byte> state, int length) override;
 
   /// Makes the running and every later decode return `aborted`. From any thread. Works on the CPU
   /// only; elsewhere a batch runs to its end.
   void interrupt() { interrupted_ = true; }
 
   int context_tokens() const;
+
+  /// Bytes of the state that one sequence of this model can have, beside its cells of full
+  /// attention: what every further sequence costs, and about the size of a checkpoint. Computes one
+  /// token in a small context of its own; 0 when that cannot be made.
+  static std::uint64_t state_bytes(const Model& model, const std::string& kv_type);
 
  private:
   struct Batch;

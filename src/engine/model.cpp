@@ -1,5 +1,7 @@
 #include "engine/model.h"
 
+#include "engine/gguf_info.h"
+
 #include <ggml-backend.h>
 #include <llama.h>
 #include <spdlog/spdlog.h>
@@ -83,6 +85,28 @@ MemoryKind memory_kind(const llama_model* model) {
   return llama_model_n_swa(model) > 0 ? MemoryKind::sliding_window : MemoryKind::full_attention;
 }
 
+/// Whether the CPU multiplies with AMX tiles.
+bool has_amx() {
+  ggml_backend_reg_t cpu = ggml_backend_reg_by_name("CPU");
+  if (!cpu)
+    return false;
+  const auto features = reinterpret_cast<ggml_backend_get_features_t>(
+      ggml_backend_reg_get_proc_address(cpu, "ggml_backend_get_features"));
+  if (!features)
+    return false;
+  for (const ggml_backend_feature* feature = features(cpu); feature->name; ++feature)
+    if (std::string_view(feature->name) == "AMX_INT8")
+      return std::string_view(feature->value) != "0";
+  return false;
+}
+
+/// Layers with a state multiply their weights with a batch of several sequences at once, which
+/// ggml's AMX kernels (0.27) compute wrong for all but the first, or crash. They come with the
+/// "extra" buffers for weights; without those, ggml takes its ordinary kernels.
+bool has_state_layers(MemoryKind kind) {
+  return kind == MemoryKind::recurrent || kind == MemoryKind::hybrid;
+}
+
 SamplingOptions recommended_sampling(const llama_model* model) {
   SamplingOptions sampling;
   if (const auto v = meta_number(model, LLAMA_MODEL_META_KEY_SAMPLING_TEMP))
@@ -158,6 +182,8 @@ Model::load(const ModelOptions& options, const std::function<bool(float)>& progr
   LlamaLog::instance().take_error();
   llama_model_params params = llama_model_default_params();
   params.n_gpu_layers = options.gpu_layers;
+  if (const auto info = read_gguf_info(options.path); info && has_amx())
+    params.use_extra_bufts = !has_state_layers(info->memory);
   params.progress_callback = [](float done, void* callback) {
     const auto& function = *static_cast<const std::function<bool(float)>*>(callback);
     return !function || function(done);
@@ -196,6 +222,7 @@ void Model::read_facts(const std::filesystem::path& path) {
   facts_.train_context_tokens = llama_model_n_ctx_train(model_);
   facts_.file_bytes = llama_model_size(model_);
   facts_.memory = memory_kind(model_);
+  facts_.window = llama_model_n_swa(model_);
   facts_.sampling = recommended_sampling(model_);
 
   const std::string architecture = meta(model_, "general.architecture").value_or("");

@@ -31,6 +31,7 @@ struct ModelFacts {
   std::uint64_t kv_bytes_per_token = 0; // at f16; an estimate from the first layer
   std::uint64_t file_bytes = 0;
   MemoryKind memory = MemoryKind::full_attention;
+  int window = 0; // tokens that sliding-window layers look back; 0: there are none
   /// Sampling that the model's makers recommend in its file; what a request leaves open.
   SamplingOptions sampling;
 };

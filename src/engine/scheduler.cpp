@@ -1,5 +1,9 @@
 #include "engine/scheduler.h"
 
+#include "engine/checkpoint_plan.h"
+#include "kv/checkpoint_tree.h"
+#include "kv/prefix_tree.h"
+
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -16,6 +20,14 @@ constexpr int kWorthWaiting = 64;
 /// Smallest part of a prompt put into a batch when several prompts share it.
 constexpr std::size_t kSmallestChunk = 64;
 
+std::unique_ptr<kv::PrefixCache> make_tree(Decoder& decoder, const SchedulerOptions& options) {
+  const auto cells = static_cast<std::size_t>(options.context_tokens);
+  if (options.reuse && options.checkpoints)
+    return std::make_unique<kv::CheckpointTree>(decoder, cells, options.sequences,
+                                                options.checkpoint_bytes);
+  return std::make_unique<kv::PrefixTree>(decoder, cells, options.sequences);
+}
+
 } // namespace
 
 struct Scheduler::Running {
@@ -24,10 +36,11 @@ struct Scheduler::Running {
 
   JobId id;
   Job job;
-  std::vector<Token> tokens; // the prompt and what was sampled
-  SequenceId sequence = -1;  // none while queued
-  int computed = 0;          // leading tokens whose cells the sequence holds
-  int prompt_computed = 0;   // tokens of the prompt that were passed to decode
+  std::vector<Token> tokens;    // the prompt and what was sampled
+  SequenceId sequence = -1;     // none while queued
+  int computed = 0;             // leading tokens whose cells the sequence holds
+  int prompt_computed = 0;      // tokens of the prompt that were passed to decode
+  std::vector<int> checkpoints; // places behind which one is to be made, ascending
   int generated = 0;
   bool admitted = false; // was in the running list before
   bool over = false;     // to be removed
@@ -37,6 +50,11 @@ struct Scheduler::Running {
 
   bool started() const { return generated > 0; }
   std::size_t pending() const { return tokens.size() - static_cast<std::size_t>(computed); }
+  /// Tokens until the next place where prefill has to stop; all that are left where there is none.
+  std::size_t until_checkpoint() const {
+    const auto next = std::ranges::upper_bound(checkpoints, computed);
+    return next == checkpoints.end() ? pending() : static_cast<std::size_t>(*next - computed);
+  }
   std::span<const Token> next(std::size_t count) const {
     return std::span(tokens).subspan(static_cast<std::size_t>(computed), count);
   }
@@ -47,8 +65,7 @@ struct Scheduler::Running {
 };
 
 Scheduler::Scheduler(Decoder& decoder, SchedulerOptions options)
-    : decoder_(decoder), options_(options),
-      tree_(decoder, static_cast<std::size_t>(options.context_tokens), options.sequences) {}
+    : decoder_(decoder), options_(options), tree_(make_tree(decoder, options)) {}
 
 Scheduler::~Scheduler() = default;
 
@@ -76,9 +93,17 @@ void Scheduler::leave(Running& job) {
   if (sequence < 0)
     return;
   if (options_.reuse)
-    tree_.finish(sequence);
+    tree_->finish(sequence);
   else
-    tree_.drop(sequence);
+    tree_->drop(sequence);
+}
+
+/// Ends a job behind a batch that failed, which may have left a part of it in the job's sequence.
+void Scheduler::spoil(Running& job) {
+  if (options_.reuse && options_.checkpoints)
+    tree_->drop(std::exchange(job.sequence, -1)); // its state cannot go back
+  else
+    decoder_.truncate(job.sequence, job.computed);
 }
 
 void Scheduler::sweep() {
@@ -99,12 +124,17 @@ void Scheduler::suspend(Running& job) {
 bool Scheduler::must_wait_for_prefix(const Running& candidate) const {
   if (!options_.reuse)
     return false;
-  const int have = tree_.match(candidate.job.tenant, candidate.tokens);
+  const int have = tree_->match(candidate.job.tenant, candidate.tokens);
   return std::ranges::any_of(running_, [&](const auto& other) {
     if (other->started() || other->job.tenant != candidate.job.tenant)
       return false;
     const auto end = std::ranges::mismatch(other->tokens, candidate.tokens).in1;
-    const int common = static_cast<int>(end - other->tokens.begin());
+    int common = static_cast<int>(end - other->tokens.begin());
+    if (options_.checkpoints) { // the last place on the way that it will leave behind
+      common = std::min(common, static_cast<int>(candidate.tokens.size()) - 1);
+      const auto next = std::ranges::upper_bound(other->checkpoints, common);
+      common = next == other->checkpoints.begin() ? 0 : *std::prev(next);
+    }
     return common > other->computed && common - have >= kWorthWaiting;
   });
 }
@@ -113,18 +143,21 @@ bool Scheduler::must_wait_for_prefix(const Running& candidate) const {
 /// beside what the running jobs still need.
 bool Scheduler::try_start(Running& job) {
   const int size = static_cast<int>(job.tokens.size());
-  const auto lease = tree_.begin(job.job.tenant, job.tokens, size - 1);
+  const auto lease = tree_->begin(job.job.tenant, job.tokens, size - 1);
   if (!lease)
     return false;
   std::size_t needed = job.tokens.size() - static_cast<std::size_t>(lease->reused) + 1;
   for (const auto& other : running_)
     needed += other->pending() + 1;
-  if (!running_.empty() && tree_.held() + needed > tree_.capacity()) {
-    tree_.finish(lease->sequence);
+  if (!running_.empty() && tree_->held() + needed > tree_->capacity()) {
+    tree_->finish(lease->sequence);
     return false;
   }
   job.sequence = lease->sequence;
   job.computed = lease->reused;
+  if (options_.reuse && options_.checkpoints)
+    job.checkpoints = plan_checkpoints(job.job.boundaries, lease->reused, lease->known,
+                                       static_cast<int>(job.job.prompt.size()));
   if (!job.admitted) {
     job.admitted = true;
     job.sampler = decoder_.make_sampler(job.job.sampling);
@@ -168,7 +201,8 @@ std::vector<BatchToken> Scheduler::compose() {
   for (std::size_t i = 0; i < prompts.size() && batch.size() < limit; ++i) {
     const std::size_t room = limit - batch.size();
     const std::size_t share = std::max(kSmallestChunk, room / (prompts.size() - i));
-    put(*prompts[i], std::min({prompts[i]->pending(), share, room}));
+    put(*prompts[i],
+        std::min({prompts[i]->pending(), prompts[i]->until_checkpoint(), share, room}));
   }
   return batch;
 }
@@ -178,7 +212,7 @@ bool Scheduler::step() {
   if (running_.empty())
     return false;
   std::vector<BatchToken> batch = compose();
-  while (!tree_.reserve(batch.size())) {
+  while (!tree_->reserve(batch.size())) {
     if (running_.size() == 1) {
       fail(*running_.front(), "the KV pool has no room for the request; start with a larger --ctx");
       sweep();
@@ -198,7 +232,7 @@ DecodeStatus Scheduler::decode(std::span<const BatchToken> batch, std::size_t pa
   std::vector<BatchToken> padded(batch.begin(), batch.end());
   for (std::size_t i = 0; i < padding; ++i)
     padded.push_back({0, static_cast<int>(i), scratch, false});
-  const std::size_t span = tree_.used() + padded.size();
+  const std::size_t span = tree_->used() + padded.size();
   const auto begin = std::chrono::steady_clock::now();
   const DecodeStatus status = decoder_.decode(padded);
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
@@ -212,8 +246,8 @@ DecodeStatus Scheduler::decode(std::span<const BatchToken> batch, std::size_t pa
 }
 
 bool Scheduler::measure() {
-  const std::size_t free = tree_.capacity() - tree_.used();
-  const auto probe = shaper_.wanted_probe(tree_.used());
+  const std::size_t free = tree_->capacity() - tree_->used();
+  const auto probe = shaper_.wanted_probe(tree_->used());
   if (!options_.shape_batches || !probe || std::cmp_less(free, *probe))
     return false;
   return decode({}, static_cast<std::size_t>(*probe)) == DecodeStatus::ok;
@@ -223,12 +257,12 @@ void Scheduler::compute(std::span<const BatchToken> batch) {
   std::size_t padding = 0;
   if (options_.shape_batches)
     padding = static_cast<std::size_t>(
-        shaper_.padding(static_cast<int>(batch.size()), tree_.used() + batch.size()));
-  if (tree_.used() + batch.size() + padding > tree_.capacity())
+        shaper_.padding(static_cast<int>(batch.size()), tree_->used() + batch.size()));
+  if (tree_->used() + batch.size() + padding > tree_->capacity())
     padding = 0; // nothing that could be reused is given up for it
   DecodeStatus status = decode(batch, padding);
   if (status == DecodeStatus::no_space) {
-    tree_.clear_idle(); // libllama's own view of the pool decides
+    tree_->clear_idle(); // libllama's own view of the pool decides
     status = decode(batch, 0);
   }
   for (const auto& job : running_) {
@@ -240,7 +274,7 @@ void Scheduler::compute(std::span<const BatchToken> batch) {
         batch, [&](const BatchToken& token) { return token.sequence == job->sequence; });
     if (!affected)
       continue;
-    decoder_.truncate(job->sequence, job->computed);
+    spoil(*job);
     fail(*job, status == DecodeStatus::no_space
                    ? "the KV pool is full; start with a larger --ctx or fewer requests at once"
                : status == DecodeStatus::aborted ? "the server is shutting down"
@@ -261,8 +295,10 @@ void Scheduler::after_batch(Running& job, std::span<const BatchToken> batch) {
   }
   if (count == 0)
     return;
-  tree_.extend(job.sequence, job.next(static_cast<std::size_t>(count)));
+  tree_->extend(job.sequence, job.next(static_cast<std::size_t>(count)));
   job.computed += count;
+  if (std::ranges::binary_search(job.checkpoints, job.computed))
+    tree_->checkpoint(job.sequence);
   if (!job.started()) {
     job.prompt_computed += count;
     computed_tokens_ += static_cast<std::uint64_t>(count);
@@ -344,9 +380,9 @@ SchedulerStats Scheduler::stats() const {
   stats.computed_tokens = computed_tokens_;
   stats.reused_tokens = reused_tokens_;
   stats.generated_tokens = generated_tokens_;
-  stats.cells_used = tree_.used();
-  stats.cells = tree_.capacity();
-  stats.evicted_tokens = tree_.evicted();
+  stats.cells_used = tree_->used();
+  stats.cells = tree_->capacity();
+  stats.evicted_tokens = tree_->evicted();
   stats.padding_tokens = padding_tokens_;
   return stats;
 }
@@ -356,10 +392,10 @@ void Scheduler::check() const {
     if (!holds)
       throw std::logic_error(std::string("scheduler: ") + what);
   };
-  tree_.check();
-  require(std::cmp_equal(tree_.running(), running_.size()), "a sequence that no job has");
+  tree_->check();
+  require(std::cmp_equal(tree_->running(), running_.size()), "a sequence that no job has");
   for (const auto& job : running_)
-    require(tree_.length(job->sequence) == job->computed, "a job at another place than its cells");
+    require(tree_->length(job->sequence) == job->computed, "a job at another place than its cells");
   for (const auto& job : queue_)
     require(job->sequence < 0, "a queued job with a sequence");
 }

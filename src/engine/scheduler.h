@@ -3,7 +3,7 @@
 #include "engine/batch_shaper.h"
 #include "engine/decoder.h"
 #include "engine/job.h"
-#include "kv/prefix_tree.h"
+#include "kv/prefix_cache.h"
 #include "text/stop_sequences.h"
 #include "text/utf8.h"
 
@@ -26,9 +26,12 @@ struct SchedulerOptions {
   int max_running = 16;      // requests computed side by side
   int max_queued = 256;      // further ones are refused
   int sequences = 64;        // running requests and idle prefixes together
-  /// Whether computed prefixes may be shared. Off for models whose memory is not plain full
-  /// attention, where a fork would be silently wrong.
+  /// Whether computed prefixes may be shared.
   bool reuse = true;
+  /// Whether requests may start from checkpoints only: the model's memory is not plain full
+  /// attention, and a fork at any other place would be silently wrong.
+  bool checkpoints = false;
+  std::size_t checkpoint_bytes = 512U << 20; // in host memory
   /// Whether small batches may be filled up with throw-away tokens (see BatchShaper). They live in
   /// sequence number `sequences`, which the decoder must have beside the others.
   bool shape_batches = false;
@@ -96,11 +99,12 @@ class Scheduler {
   void fail(Running& job, const std::string& message);
   void leave(Running& job);
   void suspend(Running& job);
+  void spoil(Running& job);
   void sweep();
 
   Decoder& decoder_;
   SchedulerOptions options_;
-  kv::PrefixTree tree_;
+  std::unique_ptr<kv::PrefixCache> tree_;
   BatchShaper shaper_;
   RunningList running_;                        // in order of admission
   std::deque<std::unique_ptr<Running>> queue_; // in order of arrival; suspended ones in front

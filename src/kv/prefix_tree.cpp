@@ -178,8 +178,8 @@ std::optional<SequenceId> PrefixTree::free_sequence() {
   return sequence;
 }
 
-std::optional<PrefixTree::Lease> PrefixTree::begin(const std::string& tenant,
-                                                   std::span<const Token> tokens, int limit) {
+std::optional<PrefixCache::Lease> PrefixTree::begin(const std::string& tenant,
+                                                    std::span<const Token> tokens, int limit) {
   tokens = tokens.first(std::min(tokens.size(), static_cast<std::size_t>(std::max(limit, 0))));
   Node* top = root(tenant);
   int matched = 0;
@@ -196,7 +196,7 @@ std::optional<PrefixTree::Lease> PrefixTree::begin(const std::string& tenant,
   holders_[*sequence].running = true;
   attach(*sequence, node);
   settle(node);
-  return Lease{*sequence, matched};
+  return Lease{*sequence, matched, matched};
 }
 
 void PrefixTree::extend(SequenceId sequence, std::span<const Token> tokens) {

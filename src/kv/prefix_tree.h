@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kv/sequence_memory.h"
+#include "kv/prefix_cache.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -26,56 +26,55 @@ namespace anyclaude::kv {
 ///
 /// Each tenant has a root of its own: a prefix computed for one is invisible to the others.
 /// Not thread-safe: the engine thread owns it.
-class PrefixTree {
+class PrefixTree : public PrefixCache {
  public:
   /// `capacity` is the number of cells; sequences 0 … `sequences`-1 are the tree's to give out.
   PrefixTree(SequenceMemory& memory, std::size_t capacity, int sequences);
-  ~PrefixTree();
+  ~PrefixTree() override;
   PrefixTree(const PrefixTree&) = delete;
   PrefixTree& operator=(const PrefixTree&) = delete;
 
-  struct Lease {
-    SequenceId sequence = -1;
-    int reused = 0; // tokens whose cells the sequence has from the start
-  };
-
   /// Length of the longest computed prefix of `tokens`.
-  int match(const std::string& tenant, std::span<const Token> tokens) const;
+  int match(const std::string& tenant, std::span<const Token> tokens) const override;
 
   /// Starts a request: a sequence that holds the longest computed prefix of `tokens`, at most
   /// `limit` of them. Gives up the least recently used idle leaf when sequences run out;
   /// nullopt when all belong to running requests.
-  std::optional<Lease> begin(const std::string& tenant, std::span<const Token> tokens, int limit);
+  std::optional<Lease> begin(const std::string& tenant, std::span<const Token> tokens,
+                             int limit) override;
 
   /// Says that the cells of `tokens` were computed behind what the sequence holds. Where another
   /// request has computed the same tokens meanwhile, its cells take the place of these, and these
   /// are free again.
-  void extend(SequenceId sequence, std::span<const Token> tokens);
+  void extend(SequenceId sequence, std::span<const Token> tokens) override;
+
+  /// Nothing to do: requests can start from any token.
+  void checkpoint(SequenceId) override {}
 
   /// Ends a request; what it computed stays for others until it is evicted.
-  void finish(SequenceId sequence);
+  void finish(SequenceId sequence) override;
 
   /// Ends a request and frees the cells that nobody else holds.
-  void drop(SequenceId sequence);
+  void drop(SequenceId sequence) override;
 
   /// Makes at least `cells` cells free by cutting the least recently used idle leaves from their
   /// ends. False when running requests hold too many; what could be freed is then free.
-  bool reserve(std::size_t cells);
+  bool reserve(std::size_t cells) override;
 
   /// Forgets every idle prefix of every tenant.
-  void clear_idle();
+  void clear_idle() override;
 
-  std::size_t capacity() const { return capacity_; }
-  std::size_t used() const { return used_; }
+  std::size_t capacity() const override { return capacity_; }
+  std::size_t used() const override { return used_; }
   /// Cells that running requests hold and eviction cannot free.
-  std::size_t held() const;
+  std::size_t held() const override;
   /// Tokens that a sequence holds.
-  int length(SequenceId sequence) const;
-  int running() const;
-  std::size_t evicted() const { return evicted_; } // tokens, in all
+  int length(SequenceId sequence) const override;
+  int running() const override;
+  std::size_t evicted() const override { return evicted_; }
 
   /// Throws std::logic_error when the tree contradicts itself. For tests.
-  void check() const;
+  void check() const override;
 
  private:
   struct Node;

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
+#include <vector>
 
 namespace anyclaude::kv {
 
@@ -19,6 +22,23 @@ class SequenceMemory {
 
   /// Takes the range away from a sequence; a cell that belongs to none is free.
   virtual void remove(SequenceId sequence, int begin, int end) = 0;
+};
+
+/// A memory of which a part is not made of cells that can be shared: the state of recurrent layers,
+/// or a sliding window that has moved on. That part, the state, exists only where a sequence ends
+/// now. share() leaves the state of `to` undefined until it is restored, and a range of a sequence
+/// cannot be removed, only all of it.
+class StateMemory : public SequenceMemory {
+ public:
+  /// Takes all cells and the state away from a sequence.
+  virtual void clear(SequenceId sequence) = 0;
+
+  /// The state of a sequence where it ends now; empty when it cannot be had.
+  virtual std::vector<std::byte> save(SequenceId sequence) = 0;
+
+  /// Gives a sequence the state that one of the same first `length` tokens had when it ended there.
+  /// False when the memory does not take it; the sequence is then of no use but to be cleared.
+  virtual bool restore(SequenceId sequence, std::span<const std::byte> state, int length) = 0;
 };
 
 } // namespace anyclaude::kv

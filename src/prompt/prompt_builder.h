@@ -16,6 +16,7 @@ namespace anyclaude::prompt {
 
 struct Prompt {
   std::vector<std::int32_t> tokens;
+  std::vector<int> boundaries;       // where messages end, in tokens from the start, ascending
   AnswerFormat format;               // how to read the answer
   std::vector<std::string> warnings; // for the log
 };
@@ -33,7 +34,8 @@ class PromptBuilder {
  private:
   ChatTemplate template_;
   ControlText control_;
-  mutable SegmentTokenizer tokenizer_; // remembers; thread-safe
+  std::vector<std::string> turn_starts_; // control texts that begin a message
+  mutable SegmentTokenizer tokenizer_;   // remembers; thread-safe
 };
 
 } // namespace anyclaude::prompt

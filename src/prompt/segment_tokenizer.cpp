@@ -59,22 +59,34 @@ void SegmentTokenizer::append(std::vector<std::int32_t>& tokens, std::string_vie
 }
 
 std::vector<std::int32_t> SegmentTokenizer::tokenize(std::string_view rendered) {
-  std::vector<std::int32_t> tokens;
+  return tokenize(rendered, {}).tokens;
+}
+
+SegmentTokenizer::Turns SegmentTokenizer::tokenize(std::string_view rendered,
+                                                   std::span<const std::string> turn_starts) {
+  Turns turns;
+  auto& tokens = turns.tokens;
   for (const std::string_view part : ControlText::split(rendered)) {
     std::size_t begin = 0;
     for (std::size_t i = 0; i < part.size();) {
       const std::size_t control = control_.match(part.substr(i));
-      if (control > 0 && i > begin && cuts(std::string(part.substr(i, control)))) {
+      if (control > 0 && cuts(std::string(part.substr(i, control)))) {
         append(tokens, part.substr(begin, i - begin));
         begin = i;
+        if (!tokens.empty() && std::ranges::contains(turn_starts, part.substr(i, control)))
+          turns.boundaries.push_back(static_cast<int>(tokens.size()));
       }
       i += std::max<std::size_t>(control, 1);
     }
     append(tokens, part.substr(begin));
   }
-  if (tokenizer_.prompt_start >= 0 && (tokens.empty() || tokens.front() != tokenizer_.prompt_start))
+  if (tokenizer_.prompt_start >= 0 &&
+      (tokens.empty() || tokens.front() != tokenizer_.prompt_start)) {
     tokens.insert(tokens.begin(), tokenizer_.prompt_start);
-  return tokens;
+    for (int& boundary : turns.boundaries)
+      ++boundary;
+  }
+  return turns;
 }
 
 } // namespace anyclaude::prompt

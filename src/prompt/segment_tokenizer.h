@@ -8,6 +8,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -37,6 +38,13 @@ class SegmentTokenizer {
   /// The prompt's tokens: its first one in front if the model wants one, and no control token where
   /// a mark (see ControlText) stands in its text.
   std::vector<std::int32_t> tokenize(std::string_view rendered);
+
+  struct Turns {
+    std::vector<std::int32_t> tokens;
+    std::vector<int> boundaries; // tokens in front of each turn but the first, ascending
+  };
+  /// The same, and where turns begin: at these texts of control tokens.
+  Turns tokenize(std::string_view rendered, std::span<const std::string> turn_starts);
 
  private:
   struct Segment {

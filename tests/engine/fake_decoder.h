@@ -2,6 +2,7 @@
 
 #include "engine/decoder.h"
 #include "kv/cell_model.h"
+#include "kv/state_model.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -21,15 +22,16 @@ namespace anyclaude::engine {
 /// user breaks it. What it "says" behind some tokens is a hash of exactly those tokens as its cells
 /// hold them, so an answer that was computed on a wrong prefix is a different answer.
 ///
-/// Tokens 0 … 255 are bytes.
+/// A stateful one has a state beside its cells, as models with sliding windows or recurrent layers
+/// do. Tokens 0 … 255 are bytes.
 class FakeDecoder : public Decoder {
  public:
   static constexpr Token kEndOfTurn = 256;
   static constexpr Token kToolCall = 257; // a control token that a caller may want to see
   static constexpr Token kHidden = 258;   // one that nobody wants to see
 
-  FakeDecoder(int cells, int batch_tokens, int sequences)
-      : cells_(static_cast<std::size_t>(cells)),
+  FakeDecoder(int cells, int batch_tokens, int sequences, bool stateful = false)
+      : stateful_(stateful), cells_(static_cast<std::size_t>(cells)),
         batch_tokens_(static_cast<std::size_t>(batch_tokens)), sequences_(sequences) {}
 
   /// What the most probable token behind `context` is; a letter unless a test says otherwise.
@@ -56,7 +58,7 @@ class FakeDecoder : public Decoder {
       status = statuses.front();
       statuses.pop_front();
     }
-    if (memory_.used() + batch.size() > cells_)
+    if (cells_used() + batch.size() > cells_)
       status = DecodeStatus::no_space;
     if (status == DecodeStatus::no_space)
       return status;
@@ -72,6 +74,7 @@ class FakeDecoder : public Decoder {
   }
 
   void truncate(SequenceId sequence, int length) override {
+    require(!stateful_, "a sequence with a state to shorten");
     if (length < this->length(sequence))
       remove(sequence, length, this->length(sequence));
   }
@@ -98,18 +101,37 @@ class FakeDecoder : public Decoder {
 
   void share(SequenceId from, SequenceId to, int begin, int end) override {
     require(from != to && begin < end, "a share of nothing");
-    memory_.share(from, to, begin, end);
+    if (stateful_)
+      states_.share(from, to, begin, end);
+    else
+      memory_.share(from, to, begin, end);
     for (int position = begin; position < end; ++position)
       tokens_[to][position] = tokens_[from].at(position);
   }
 
   void remove(SequenceId sequence, int begin, int end) override {
+    require(!stateful_, "a part of a sequence with a state to remove");
     memory_.remove(sequence, begin, end);
     auto& row = tokens_[sequence];
     row.erase(row.lower_bound(begin), row.lower_bound(end));
   }
 
-  std::size_t cells_used() const { return memory_.used(); }
+  void clear(SequenceId sequence) override {
+    if (stateful_)
+      states_.clear(sequence);
+    else
+      memory_.remove(sequence, 0, length(sequence));
+    tokens_[sequence].clear();
+  }
+
+  std::vector<std::byte> save(SequenceId sequence) override { return states_.save(sequence); }
+
+  bool restore(SequenceId sequence, std::span<const std::byte> state, int length) override {
+    require(length == this->length(sequence), "a state for another length");
+    return states_.restore(sequence, state, length);
+  }
+
+  std::size_t cells_used() const { return stateful_ ? states_.used() : memory_.used(); }
 
   /// Sequences that hold any cell.
   int sequences_used() const {
@@ -157,7 +179,10 @@ class FakeDecoder : public Decoder {
   void compute(int index, const BatchToken& token) {
     require(token.sequence >= 0 && token.sequence < sequences_, "a sequence it does not have");
     require(token.position == length(token.sequence), "a position out of order");
-    memory_.compute(token.sequence, std::span(&token.token, 1));
+    if (stateful_)
+      states_.compute(token.sequence, std::span(&token.token, 1));
+    else
+      memory_.compute(token.sequence, std::span(&token.token, 1));
     auto& row = tokens_[token.sequence];
     row[token.position] = token.token;
     if (!token.output)
@@ -165,14 +190,18 @@ class FakeDecoder : public Decoder {
     std::vector<Token> context;
     for (const auto& [position, value] : row)
       context.push_back(value);
-    require(memory_.holds(token.sequence, context), "a sequence with another's cells");
+    require(stateful_ ? states_.holds(token.sequence, context)
+                      : memory_.holds(token.sequence, context),
+            "a sequence with another's cells or state");
     contexts_[index] = std::move(context);
   }
 
+  bool stateful_;
   std::size_t cells_;
   std::size_t batch_tokens_;
   int sequences_;
   kv::CellModel memory_;
+  kv::StateModel states_;                             // instead, for a stateful one
   std::map<SequenceId, std::map<int, Token>> tokens_; // by position
   std::map<int, std::vector<Token>> contexts_;        // of the last batch's outputs, by index
   std::vector<float> logits_;

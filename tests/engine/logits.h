@@ -148,7 +148,8 @@ class LogitsRun {
  public:
   LogitsRun(Decoder& decoder, const SchedulerOptions& options) : scheduler(decoder, options) {}
 
-  const Answered& ask(std::string tenant, std::vector<Token> prompt, int max_tokens) {
+  const Answered& ask(std::string tenant, std::vector<Token> prompt, int max_tokens,
+                      std::vector<int> boundaries = {}) {
     Answered& answered = all.emplace_back();
     answered.tenant = std::move(tenant);
     answered.prompt = std::move(prompt);
@@ -156,6 +157,7 @@ class LogitsRun {
     Job job;
     job.tenant = answered.tenant;
     job.prompt = answered.prompt;
+    job.boundaries = std::move(boundaries);
     job.sampling.temperature = 0;
     job.max_tokens = max_tokens;
     job.on_event = [&answered](const JobEvent& event) { answered.heard(event); };

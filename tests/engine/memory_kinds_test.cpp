@@ -1,109 +1,143 @@
-// Models whose memory is not plain full attention: a fork of what they remember would be silently
-// wrong, so they are computed from the start every time, and then they are right.
+// Models whose memory is not plain full attention. A fork of what they remember at any place but a
+// checkpoint would be silently wrong, so all of this is judged by logits on random weights, against
+// libllama computing the same text from its first token on.
 #include "engine/engine_client.h"
-#include "engine/logits.h"
-#include "engine/other_memory.h"
+#include "engine/memory_kinds.h"
+#include "engine/reuse_check.h"
 
 #include <gtest/gtest.h>
 
-#include <ostream>
+#include <fstream>
 
 namespace anyclaude::engine {
 namespace {
 
-constexpr int kAnswer = 8; // tokens
-
-struct Kind {
-  const char* name;
-  MemoryKind memory;
-  std::filesystem::path (*write)();
-};
-
-std::ostream& operator<<(std::ostream& out, const Kind& kind) {
-  return out << kind.name;
+TEST_P(MemoryKindTest, TheComparisonHasTeeth) {
+  ASSERT_TRUE(subject().model);
+  EXPECT_EQ(subject().model->facts().memory, GetParam().memory);
+  EXPECT_GT(subject().other, 5 * subject().tolerance);
 }
 
-class MemoryKindTest : public testing::TestWithParam<Kind> {};
-
-TEST_P(MemoryKindTest, IsAnsweredRightWithoutReuseAndSaysSo) {
-  const auto path = GetParam().write();
-  Engine engine(small_engine(path));
-  const EngineStatus status = engine.wait_until_loaded();
-  ASSERT_EQ(status.error, "");
-  EXPECT_EQ(engine.model().facts().memory, GetParam().memory);
-  EXPECT_FALSE(engine.reuses_prefixes());
-  const auto prompt = random_words(1, 200);
-  for (int i = 0; i < 3; ++i) {
-    const Heard heard = ask(engine, job_for(prompt, 2));
-    EXPECT_EQ(heard.failure, "");
-    EXPECT_EQ(heard.reused(), 0);
+TEST_P(MemoryKindTest, IsReusedAndSaysSo) {
+  const demo::ScratchFolder cache;
+  for (int start = 0; start < 2; ++start) { // the second finds the verdict of the first
+    EngineOptions options = small_engine(random_model_file(GetParam().architecture));
+    options.cache_folder = cache.path();
+    Engine engine(options);
+    ASSERT_EQ(engine.wait_until_loaded().error, "");
+    EXPECT_TRUE(engine.reuses_prefixes());
+    const auto system = random_words(1, 200);
+    const auto ask_behind = [&](std::uint32_t seed) {
+      Job job = job_for(system + random_words(seed, 20), 2);
+      job.boundaries = {200};
+      return ask(engine, std::move(job));
+    };
+    EXPECT_EQ(ask_behind(2).reused(), 0);
+    EXPECT_EQ(ask_behind(3).reused(), 200);
+    wait_until_idle(engine);
+    EXPECT_EQ(engine.stats().computed_tokens, 240U);
   }
-  wait_until_idle(engine);
-  EXPECT_EQ(engine.stats().reused_tokens, 0U);
-  EXPECT_EQ(engine.stats().computed_tokens, 600U);
-  EXPECT_EQ(engine.stats().cells_used, 0U);
+  const auto verdicts = std::filesystem::directory_iterator(cache.path() / "reuse-check");
+  EXPECT_EQ(std::ranges::distance(verdicts), 1);
 }
 
-TEST_P(MemoryKindTest, GivesTheLogitsOfTheWholePrompt) {
-  const auto model = load_model(GetParam().write());
-  ASSERT_TRUE(model);
-  const Reference reference(*model);
-  // What batch shapes alone do, and that a wrong beginning would show.
-  double noise = 0;
-  double other = std::numeric_limits<double>::infinity();
-  for (const int size : {30, 160}) {
-    const auto text = random_words(static_cast<std::uint32_t>(size), size);
-    const auto whole = reference.logits(text, kAnswer);
-    for (const BatchShape& shape : {BatchShape{64}, {63}, {17}, {40, 5}})
-      noise = std::max(noise, Reference::largest(whole, reference.logits(text, kAnswer, shape)));
-    auto wrong = text;
-    wrong[wrong.size() - kAnswer - 8] += 1;
-    other = std::min(other, Reference::largest(whole, reference.logits(wrong, kAnswer)));
-  }
-  const double tolerance =
-      3 * noise + 1e-6; // a state that is updated alike in all shapes has no noise
-  ASSERT_GT(other, 5 * tolerance);
+TEST_P(MemoryKindTest, AVerdictAgainstReuseIsObeyed) {
+  const demo::ScratchFolder cache;
+  const auto start = [&] {
+    EngineOptions options = small_engine(random_model_file(GetParam().architecture));
+    options.cache_folder = cache.path();
+    auto engine = std::make_unique<Engine>(options);
+    EXPECT_EQ(engine->wait_until_loaded().error, "");
+    return engine;
+  };
+  start();
+  for (const auto& file : std::filesystem::directory_iterator(cache.path() / "reuse-check"))
+    EXPECT_TRUE(write_verdict(file.path().parent_path(), file.path().filename(), {}));
+  const auto engine = start();
+  EXPECT_FALSE(engine->reuses_prefixes());
+  for (int i = 0; i < 2; ++i)
+    EXPECT_EQ(ask(*engine, job_for(random_words(1, 200), 2)).reused(), 0);
+}
 
+/// Conversations that share a beginning, at once and one after the other; follow-ups; forks in the
+/// middle of what others have computed.
+void ask_all_kinds(LogitsRun& run, int max_tokens) {
+  for (std::uint32_t family = 0; family < 3; ++family) {
+    const auto system = random_words(family, 90 + 11 * static_cast<int>(family));
+    for (std::uint32_t i = 0; i < 3; ++i)
+      run.ask("anna", system + random_words(10 + 3 * family + i, 15), max_tokens,
+              {static_cast<int>(system.size())});
+  }
+  run.run();
+  const std::vector<Answered> before(run.all.begin(), run.all.end());
+  std::uint32_t seed = 100;
+  for (const Answered& first : before) {
+    ++seed;
+    auto prompt = first.conversation();
+    if (seed % 3 == 0)
+      prompt.resize(prompt.size() - 20); // in the middle
+    const int end = static_cast<int>(prompt.size());
+    run.ask(first.tenant, prompt + random_words(seed, 30), max_tokens, {40, 70, end});
+  }
+  run.run();
+  for (const Answered& first : before) // where nothing but a checkpoint can be left by now
+    run.ask(first.tenant,
+            std::vector(first.prompt.begin(), first.prompt.begin() + 80) + random_words(++seed, 10),
+            max_tokens);
+  run.run();
+}
+
+TEST_P(MemoryKindTest, ReuseGivesTheLogitsOfTheWholePrompt) {
+  const SchedulerOptions options = options_of(4096);
+  const auto decoder = subject().decoder(options);
+  LogitsRun run(*decoder, options);
+  ask_all_kinds(run, kAnswer);
+  EXPECT_GT(run.scheduler.stats().reused_tokens, 1500U);
+  EXPECT_LT(subject().distance(run), subject().tolerance);
+}
+
+TEST_P(MemoryKindTest, ReuseIsExactUnderEvictionAndSuspension) {
+  SchedulerOptions options = options_of(512);
+  options.checkpoint_bytes = 2U << 20;
+  const auto decoder = subject().decoder(options);
+  LogitsRun run(*decoder, options);
+  ask_all_kinds(run, 4 * kAnswer);
+  EXPECT_GT(run.suspensions, 0);
+  EXPECT_GT(run.scheduler.stats().evicted_tokens, 300U);
+  EXPECT_GT(run.scheduler.stats().reused_tokens, 300U);
+  EXPECT_LT(subject().distance(run), subject().tolerance);
+}
+
+TEST_P(MemoryKindTest, WithoutReuseEveryPromptIsComputed) {
   for (const int cells : {4096, 512}) { // the smaller pool suspends
-    SchedulerOptions scheduling;
-    scheduling.context_tokens = cells;
-    scheduling.batch_tokens = 64;
-    scheduling.max_running = 6;
-    scheduling.sequences = 6;
-    scheduling.reuse = false;
-    ContextOptions options;
-    options.context_tokens = cells;
-    options.batch_tokens = scheduling.batch_tokens;
-    options.sequences = scheduling.sequences;
-    options.threads = 1;
-    const auto decoder = LlamaDecoder::create(*model, options);
-    ASSERT_TRUE(decoder) << decoder.error();
-    LogitsRun run(**decoder, scheduling);
-    const auto beginning = random_words(1, 70);
-    for (std::uint32_t i = 0; i < 9; ++i) {
-      auto prompt = beginning;
-      const auto more = random_words(10 + i % 8, 10); // two of them are equal
-      prompt.insert(prompt.end(), more.begin(), more.end());
-      run.ask("anna", std::move(prompt), cells < 4096 ? 4 * kAnswer : kAnswer);
-    }
-    run.run();
-    run.ask("anna", run.all.front().conversation(), kAnswer);
-    run.run();
-    for (const Answered& answered : run.all) {
+    SchedulerOptions options = options_of(cells);
+    options.reuse = false;
+    const auto decoder = subject().decoder(options);
+    LogitsRun run(*decoder, options);
+    ask_all_kinds(run, cells < 4096 ? 4 * kAnswer : kAnswer);
+    for (const Answered& answered : run.all)
       EXPECT_EQ(answered.heard.failure, "");
-      EXPECT_LT(reference.distance(answered), tolerance);
-    }
+    EXPECT_LT(subject().distance(run), subject().tolerance);
     EXPECT_EQ(run.suspensions > 0, cells < 4096);
     EXPECT_EQ(run.scheduler.stats().reused_tokens, 0U);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Kinds, MemoryKindTest,
-    testing::Values(Kind{"SlidingWindow", MemoryKind::sliding_window, write_sliding_window_model},
-                    Kind{"Recurrent", MemoryKind::recurrent, write_recurrent_model},
-                    Kind{"Hybrid", MemoryKind::hybrid, write_hybrid_model}),
-    [](const auto& kind) { return kind.param.name; });
+INSTANTIATE_TEST_SUITE_P(Kinds, MemoryKindTest, testing::ValuesIn(kKinds),
+                         [](const auto& kind) { return kind.param.name; });
+
+TEST(ReuseVerdictFile, IsReadAsItWasWritten) {
+  const demo::ScratchFolder folder;
+  EXPECT_FALSE(read_verdict(folder.path(), "none"));
+  ASSERT_TRUE(write_verdict(folder.path() / "made", "key", {true, 0.25, 0.5, 2}));
+  const auto verdict = read_verdict(folder.path() / "made", "key");
+  ASSERT_TRUE(verdict);
+  EXPECT_TRUE(verdict->exact);
+  EXPECT_EQ(verdict->difference, 0.25);
+  EXPECT_EQ(verdict->other, 2);
+  std::ofstream(folder.path() / "damaged") << "anyclaude-reuse-check-1 yes";
+  EXPECT_FALSE(read_verdict(folder.path(), "damaged"));
+}
 
 } // namespace
 } // namespace anyclaude::engine

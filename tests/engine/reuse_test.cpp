@@ -256,6 +256,12 @@ class Saboteur : public Decoder {
       decoder_.remove(sequence, begin, end);
   }
 
+  void clear(SequenceId sequence) override { decoder_.clear(sequence); }
+  std::vector<std::byte> save(SequenceId sequence) override { return decoder_.save(sequence); }
+  bool restore(SequenceId sequence, std::span<const std::byte> state, int length) override {
+    return decoder_.restore(sequence, state, length);
+  }
+
   DecodeStatus decode(std::span<const BatchToken> batch) override {
     for (const BatchToken& token : batch)
       length_[token.sequence] = token.position + 1;

@@ -25,6 +25,8 @@ SchedulerOptions any_options() {
   options.sequences = options.max_running + *rc::gen::inRange(0, 8);
   options.max_queued = 1000;
   options.reuse = *rc::gen::weightedElement<bool>({{5, true}, {1, false}});
+  options.checkpoints = options.reuse && *rc::gen::arbitrary<bool>();
+  options.checkpoint_bytes = *rc::gen::inRange<std::size_t>(0, 3000); // 100 each
   return options;
 }
 
@@ -41,6 +43,15 @@ std::vector<Token> any_prompt(const std::vector<std::pair<JobId, Asked>>& asked)
   return words(*rc::gen::inRange(0, 3), *rc::gen::inRange(1, 90)) + tail;
 }
 
+/// With a few places, in order, that may be anywhere.
+Job any_job(const Asked& asked, std::string tenant = "anna") {
+  Job job = job_of(asked.prompt, asked.max_tokens, std::move(tenant));
+  job.boundaries =
+      *rc::gen::resize(5, rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 130)));
+  std::ranges::sort(job.boundaries);
+  return job;
+}
+
 RC_GTEST_PROP(SchedulerProperty, EveryAnswerIsThatOfItsPromptAlone, ()) {
   const SchedulerOptions options = any_options();
   Simulation simulation(options);
@@ -51,7 +62,7 @@ RC_GTEST_PROP(SchedulerProperty, EveryAnswerIsThatOfItsPromptAlone, ()) {
     if (action < 3) {
       Asked next{any_prompt(asked), *rc::gen::inRange(1, 25)};
       const std::string tenant = *rc::gen::element<std::string>("anna", "bert");
-      asked.emplace_back(simulation.add(job_of(next.prompt, next.max_tokens, tenant)), next);
+      asked.emplace_back(simulation.add(any_job(next, tenant)), next);
     } else if (action == 3 && !asked.empty()) {
       auto& [id, job] = asked[*rc::gen::inRange<std::size_t>(0, asked.size())];
       job.cancelled = job.cancelled || !simulation.heard(id).over();
@@ -89,7 +100,7 @@ RC_GTEST_PROP(SchedulerProperty, FailedBatchesSpoilNothing, ()) {
   std::vector<std::pair<JobId, Asked>> asked;
   for (int i = 0; i < 12; ++i) {
     Asked next{any_prompt(asked), *rc::gen::inRange(1, 10)};
-    asked.emplace_back(simulation.add(job_of(next.prompt, next.max_tokens)), next);
+    asked.emplace_back(simulation.add(any_job(next)), next);
     for (int steps = *rc::gen::inRange(0, 6); steps > 0; --steps) {
       simulation.decoder.statuses = {
           *rc::gen::weightedElement<DecodeStatus>({{6, DecodeStatus::ok},

@@ -48,7 +48,8 @@ inline Job job_of(std::vector<Token> prompt, int max_tokens = 8, std::string ten
 class Simulation {
  public:
   explicit Simulation(const SchedulerOptions& options)
-      : decoder(options.context_tokens, options.batch_tokens, options.sequences),
+      : decoder(options.context_tokens, options.batch_tokens, options.sequences,
+                options.checkpoints),
         scheduler(decoder, options) {}
 
   JobId add(Job job) {

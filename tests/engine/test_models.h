@@ -38,6 +38,17 @@ inline const std::filesystem::path& random_model_file() {
   return kPath;
 }
 
+/// One of another architecture.
+inline std::filesystem::path random_model_file(demo::Architecture architecture) {
+  demo::ModelOptions options;
+  options.random = true;
+  options.architecture = architecture;
+  const auto name = std::string(demo::architecture_name(architecture)) + ".gguf";
+  if (std::filesystem::exists(model_folder() / name.c_str()))
+    return model_folder() / name.c_str();
+  return write_model(options, name.c_str());
+}
+
 inline std::unique_ptr<Model> load_model(const std::filesystem::path& path) {
   auto model = Model::load({path});
   EXPECT_TRUE(model) << model.error();

@@ -69,6 +69,12 @@ class CellModel : public SequenceMemory {
 
   std::size_t used() const { return cells_.size(); }
 
+  /// Cells of a sequence.
+  std::size_t length(SequenceId sequence) const {
+    const auto row = rows_.find(sequence);
+    return row == rows_.end() ? 0 : row->second.size();
+  }
+
  private:
   struct Cell {
     std::uint64_t hash = 0;

@@ -70,6 +70,71 @@ TEST(PromptBuilder, RendersTheConversation) {
             "{S}assistant\n<think>\n\n</think>\n\n");
 }
 
+TEST(PromptBuilder, SaysWhereMessagesEnd) {
+  const auto built = builder().build(request(
+      R"({"model":"m","max_tokens":9,"system":"Say <|im_start|>","messages":[
+         {"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"},
+         {"role":"user","content":"Bye <|im_end|>"}]})"));
+  ASSERT_TRUE(built);
+  const auto& tokens = built->tokens;
+  std::vector<int> expected; // every turn but the first
+  for (int i = 1; i < static_cast<int>(tokens.size()); ++i)
+    if (tokens[i] == kStart)
+      expected.push_back(i);
+  EXPECT_EQ(expected.size(), 4U); // the answer's beginning is one
+  EXPECT_EQ(built->boundaries, expected);
+}
+
+TEST(PromptBuilder, ATokenInFrontOfAllMovesTheEndsOfMessages) {
+  const auto body = request(R"({"model":"m","max_tokens":9,"system":"Say","messages":[
+                               {"role":"user","content":"Hi"}]})");
+  const auto without = builder().build(body);
+  auto tokenizer = byte_tokenizer();
+  tokenizer.prompt_start = 7;
+  auto parsed = ChatTemplate::parse(kQwenLikeTemplate, "", "<|im_end|>");
+  const auto with = PromptBuilder(std::move(*parsed), tokenizer).build(body);
+  ASSERT_TRUE(without && with);
+  ASSERT_EQ(without->boundaries.size(), 2U);
+  EXPECT_EQ(with->boundaries.front(), without->boundaries.front() + 1);
+  EXPECT_EQ(with->tokens[static_cast<std::size_t>(with->boundaries.front())], kStart);
+}
+
+TEST(PromptBuilder, FindsTheEndsOfMessagesInOtherTemplates) {
+  const auto boundaries = [](const std::string& source, std::vector<std::string> controls) {
+    Tokenizer tokenizer;
+    tokenizer.control_texts = controls;
+    tokenizer.tokenize = [controls](std::string_view text, bool) {
+      std::vector<std::int32_t> tokens; // one a control text and one for what stands between
+      while (!text.empty()) {
+        std::size_t length = text.size();
+        for (const std::string& control : controls)
+          length = text.starts_with(control)
+                       ? control.size()
+                       : std::min(length, std::max<std::size_t>(text.find(control), 1));
+        tokens.push_back(1);
+        text.remove_prefix(std::min(length, text.size()));
+      }
+      return tokens;
+    };
+    auto parsed = ChatTemplate::parse(source, "", "");
+    EXPECT_TRUE(parsed);
+    const auto built = PromptBuilder(std::move(*parsed), tokenizer)
+                           .build(request(R"({"model":"m","max_tokens":9,"messages":[
+           {"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"},
+           {"role":"user","content":"Bye"}]})"));
+    EXPECT_TRUE(built);
+    return built ? built->boundaries.size() : 0;
+  };
+  EXPECT_EQ(boundaries("{% for m in messages %}<turn>{{ m.role }}\n{{ m.content }}<end>\n"
+                       "{% endfor %}<turn>model\n",
+                       {"<turn>", "<end>"}),
+            3U); // the answer's beginning included
+  EXPECT_EQ(boundaries("{% for m in messages %}{% if m.role == 'user' %}[INST]{{ m.content }}"
+                       "[/INST]{% else %}{{ m.content }}</s>{% endif %}{% endfor %}",
+                       {"[INST]", "[/INST]", "</s>"}),
+            3U); // both ends of questions, and where the second begins
+}
+
 TEST(PromptBuilder, AStringAndABlockListAreOneShape) {
   EXPECT_EQ(prompt(R"("messages":[{"role":"user","content":"Hi"}])"),
             prompt(R"("messages":[{"role":"user","content":[{"type":"text","text":"Hi",

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace anyclaude::engine {
+
+/// Tells model files apart, so that what was measured or computed with one is not taken for
+/// another's: a name of 32 hexadecimal digits, fit for a file name. Made from the file's metadata,
+/// size, time of change and place on disk rather than from all of its gigabytes; a file that cannot
+/// be read has the fingerprint of nothing. Thread-safe.
+std::string model_fingerprint(const std::filesystem::path& path);
+
+} // namespace anyclaude::engine
