@@ -89,6 +89,12 @@ LlamaDecoder::create(const Model& model, const ContextOptions& options) {
     return static_cast<LlamaDecoder*>(self)->interrupted_.load(std::memory_order_relaxed);
   };
   params.abort_callback_data = decoder.get();
+  if (options.own_attention && !model.uses_gpu())
+    decoder->attention_ = CpuAttention::create(params.n_threads);
+  if (decoder->attention_) {
+    params.cb_eval = CpuAttention::on_node;
+    params.cb_eval_user_data = decoder->attention_.get();
+  }
 
   decoder->context_ = llama_init_from_model(model.handle(), params);
   if (!decoder->context_)
