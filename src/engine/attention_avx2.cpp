@@ -2,8 +2,7 @@
 #if defined(__AVX2__)
 #define ANYCLAUDE_LANES 8
 #define ANYCLAUDE_SUMS 8
-#include "engine/attention_few.h"
-#include "engine/attention_tile.h"
+#include "engine/attention_any.h"
 
 namespace anyclaude::engine {
 extern const AttentionKernel kAvx2Attention;

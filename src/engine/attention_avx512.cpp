@@ -2,8 +2,7 @@
 #if defined(__AVX512F__)
 #define ANYCLAUDE_LANES 16
 #define ANYCLAUDE_SUMS 16
-#include "engine/attention_few.h"
-#include "engine/attention_tile.h"
+#include "engine/attention_any.h"
 
 namespace anyclaude::engine {
 extern const AttentionKernel kAvx512Attention;

@@ -159,12 +159,5 @@ void attend_few(const Attention& a, const AttentionPart& part, float* scratch, f
   }
 }
 
-void attend(const Attention& a, const AttentionPart& part, float* scratch, float* partial) {
-  if (part.rows <= kFewRows)
-    attend_few(a, part, scratch, partial);
-  else
-    attend_many(a, part, scratch, partial);
-}
-
 } // namespace
 } // namespace anyclaude::engine
