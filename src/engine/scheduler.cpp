@@ -22,8 +22,9 @@ constexpr int kWorthWaiting = 64;
 /// so many at once, and a part costs as much as the whole.
 constexpr std::size_t kTile = BatchCosts::kSmallest;
 
-/// A larger batch is taken also where none keeps the time, if it takes no longer than this many
-/// times the smallest: with few attention heads for each thread, 128 tokens cost as much as 64.
+/// The second smallest batch is taken also where it does not keep the time, if it takes no longer
+/// than this many times the smallest: with few attention heads for each thread, 128 tokens cost as
+/// much as 64.
 constexpr double kWorthLarger = 1.25;
 
 /// Tokens of prompts that a batch beside running answers has in any case.
@@ -243,9 +244,12 @@ std::size_t Scheduler::prompt_room(std::span<const BatchToken> answers,
   if (!least_time)
     return std::min(least, most) - std::min(beside, most);
   const double left = options_.gap_ms - (options_.separate ? answers_took_ : 0);
-  const double limit = std::max(left, kWorthLarger * *least_time);
+  const auto suits = [&](std::size_t size) {
+    const double time = *expected(size);
+    return time <= left || (size <= 2 * least && time <= kWorthLarger * *least_time);
+  };
   std::size_t size = std::max(least, most);
-  while (size > least && *expected(size) > limit)
+  while (size > least && !suits(size))
     size = std::bit_floor(size - 1);
   return std::min(size, most) - std::min(beside, most);
 }

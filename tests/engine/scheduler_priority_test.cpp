@@ -241,6 +241,29 @@ TEST(SchedulerGap, APromptBesideAnAnswerTakesWhatFitsTheTime) {
   EXPECT_LE(batches, 150); // as large as may be: 256 tokens in the beginning, 64 in the end
 }
 
+/// Where a batch of 64 takes as long as one of 128, the smaller one would only lose time.
+TEST(SchedulerGap, TheSecondSmallestBatchIsTakenWhereItCostsNoMore) {
+  SchedulerOptions options = roomy();
+  options.batch_tokens = 512;
+  options.separate = true;
+  Simulation simulation(options);
+  simulation.decoder.cost = [](auto batch) {
+    return batch.size() < 64 ? 1.0
+                             : 2.0 * static_cast<double>(std::max<std::size_t>(128, batch.size()));
+  };
+  simulation.add(job_of(words(0, 20), 1000));
+  simulation.step();
+  simulation.step();
+  const JobId prompt = simulation.add(job_of(words(1, 8000), 1));
+  std::map<std::size_t, int> sizes;
+  while (!simulation.heard(prompt).started)
+    ++sizes[simulation.step().size()];
+  EXPECT_GT(sizes[128], 55);
+  EXPECT_LT(sizes[64], 8);
+  EXPECT_EQ(sizes[256] + sizes[512], 0);
+  simulation.run();
+}
+
 TEST(SchedulerGap, WithoutAnAnswerBatchesAreFull) {
   SchedulerOptions options = roomy();
   options.batch_tokens = 512;
