@@ -24,6 +24,11 @@ class BatchCosts {
   /// the first batch.
   std::optional<double> batch(std::size_t tokens, double cells) const;
 
+  /// Whether batches of this very size were seen, with about so many cells for each token.
+  bool knows(std::size_t tokens, double cells) const {
+    return sizes_.at(place(tokens)).known_at(cells);
+  }
+
  private:
   class Fit {
    public:

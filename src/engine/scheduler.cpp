@@ -24,7 +24,7 @@ constexpr std::size_t kTile = BatchCosts::kSmallest;
 
 /// The second smallest batch is taken also where it does not keep the time, if it takes no longer
 /// than this many times the smallest: with few attention heads for each thread, 128 tokens cost as
-/// much as 64.
+/// much as 64. Whether they do shows only when it is tried.
 constexpr double kWorthLarger = 1.25;
 
 /// Tokens of prompts that a batch beside running answers has in any case.
@@ -233,11 +233,11 @@ std::size_t Scheduler::prompt_room(std::span<const BatchToken> answers,
   }
   const std::size_t beside = options_.separate ? 0 : answers.size();
   const double answers_cells = options_.separate ? 0 : attended(answers);
-  const auto expected = [&](std::size_t size) {
+  const auto cells_each = [&](std::size_t size) {
     const auto parts = static_cast<double>(size - beside);
-    const double all = parts * (cells + parts / 2) + answers_cells;
-    return costs_.batch(size, all / static_cast<double>(size));
+    return (parts * (cells + parts / 2) + answers_cells) / static_cast<double>(size);
   };
+  const auto expected = [&](std::size_t size) { return costs_.batch(size, cells_each(size)); };
 
   const std::size_t least = std::bit_ceil(std::max(kTile, beside + kLeastPrompt));
   const auto least_time = expected(least);
@@ -246,7 +246,8 @@ std::size_t Scheduler::prompt_room(std::span<const BatchToken> answers,
   const double left = options_.gap_ms - (options_.separate ? answers_took_ : 0);
   const auto suits = [&](std::size_t size) {
     const double time = *expected(size);
-    return time <= left || (size <= 2 * least && time <= kWorthLarger * *least_time);
+    return time <= left || (size <= 2 * least && (time <= kWorthLarger * *least_time ||
+                                                  !costs_.knows(size, cells_each(size))));
   };
   std::size_t size = std::max(least, most);
   while (size > least && !suits(size))

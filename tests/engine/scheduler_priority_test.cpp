@@ -332,7 +332,7 @@ RC_GTEST_PROP(SchedulerGap, AnswersStandStillNoLongerThanStated, ()) {
   for (int i = 0; i < 4; ++i)
     simulation.step();
   const JobId prompt = simulation.add(job_of(words(60, *rc::gen::inRange(100, 7000)), 1));
-  const double least = (1.25 * 64 + count) * (token + cell * 8000);
+  const double least = (2 * 64 + count) * (token + cell * 8000); // one that is tried
   double last = simulation.decoder.now;
   std::size_t said = simulation.heard(answers.front()).pieces.size();
   while (!simulation.heard(prompt).started) {
