@@ -1,5 +1,6 @@
 #include "engine/engine.h"
 
+#include "engine/attention_kernels.h"
 #include "engine/llama_decoder.h"
 #include "engine/model_fingerprint.h"
 #include "engine/reuse_check.h"
@@ -208,7 +209,7 @@ bool Engine::State::load() {
   if (std::string error = pool_error(model->facts(), context.context_tokens, context.kv_type);
       !error.empty())
     return fail(std::move(error));
-  const bool shape_batches = !has_state && !model->uses_gpu();
+  const bool shape_batches = !has_state && !model->uses_gpu() && attention_kernels().empty();
   context.sequences += shape_batches ? 1 : 0; // of the throw-away tokens
   auto created = LlamaDecoder::create(*model, context);
   if (!created)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/cpu_attention.h"
 #include "engine/decoder.h"
 #include "engine/model.h"
 
@@ -23,6 +24,7 @@ struct ContextOptions {
   int sequences = 64;
   int threads = 0;             // 0: one for each physical core
   std::string kv_type = "f16"; // or "q8_0"
+  bool own_attention = true;   // CpuAttention instead of ggml's kernels, where there is one
 };
 
 /// A libllama context. Everything is used by one thread but interrupt().
@@ -69,6 +71,7 @@ class LlamaDecoder : public Decoder {
   llama_memory_i* memory_ = nullptr;
   std::unique_ptr<Batch> batch_;
   std::size_t span_ = 0; // of the last batch
+  std::unique_ptr<CpuAttention> attention_; // null where ggml computes it
   std::atomic<bool> interrupted_ = false;
 };
 
