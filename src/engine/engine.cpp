@@ -231,6 +231,7 @@ bool Engine::State::load() {
   scheduling.checkpoints = has_state;
   scheduling.checkpoint_bytes = std::min(kMostCheckpointBytes, available_memory() / 8);
   scheduling.shape_batches = shape_batches;
+  scheduling.separate = !model->uses_gpu();
   scheduler = std::make_unique<Scheduler>(*decoder, scheduling);
   spdlog::info("model {} ({}), {} tokens of context, {} memory, prefixes are {}", facts.id,
                facts.description, scheduling.context_tokens, to_string(facts.memory),

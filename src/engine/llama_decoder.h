@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+struct ggml_tensor;
 struct llama_context;
 struct llama_memory_i;
 
@@ -35,6 +36,7 @@ class LlamaDecoder : public Decoder {
   ~LlamaDecoder() override;
 
   DecodeStatus decode(std::span<const BatchToken> batch) override;
+  std::size_t span() const override { return span_; }
   void truncate(SequenceId sequence, int length) override;
   std::span<const float> logits(int index) override;
   std::unique_ptr<Sampler> make_sampler(const SamplingOptions& options) override;
@@ -62,11 +64,13 @@ class LlamaDecoder : public Decoder {
  private:
   struct Batch;
   LlamaDecoder(const Model& model, const ContextOptions& options);
+  static bool see(ggml_tensor* node, bool ask, void* self);
 
   const Model& model_;
   llama_context* context_ = nullptr;
   llama_memory_i* memory_ = nullptr;
   std::unique_ptr<Batch> batch_;
+  std::size_t span_ = 0; // of the last batch
   std::unique_ptr<CpuAttention> attention_; // null where ggml computes it
   std::atomic<bool> interrupted_ = false;
 };

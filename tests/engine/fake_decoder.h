@@ -36,6 +36,9 @@ class FakeDecoder : public Decoder {
 
   /// What the most probable token behind `context` is; a letter unless a test says otherwise.
   std::function<Token(std::span<const Token> context)> answer = letter;
+  /// Milliseconds that a batch takes, and the time that has passed so.
+  std::function<double(std::span<const BatchToken> batch)> cost = [](auto) { return 0; };
+  double now = 0;
   /// What the next calls of decode return; ok when empty.
   std::deque<DecodeStatus> statuses;
   /// Every batch that decode was given, those that did not succeed included.
@@ -52,6 +55,7 @@ class FakeDecoder : public Decoder {
     require(!batch.empty(), "an empty batch");
     require(batch.size() <= batch_tokens_, "a batch that is too large");
     batches.emplace_back(batch.begin(), batch.end());
+    now += cost(batch);
     contexts_.clear();
     DecodeStatus status = DecodeStatus::ok;
     if (!statuses.empty()) {

@@ -44,13 +44,18 @@ inline Job job_of(std::vector<Token> prompt, int max_tokens = 8, std::string ten
   return job;
 }
 
+inline Job background(Job job) {
+  job.priority = Priority::background;
+  return job;
+}
+
 /// A scheduler over a decoder of plain arrays, and what each job's client heard.
 class Simulation {
  public:
   explicit Simulation(const SchedulerOptions& options)
       : decoder(options.context_tokens, options.batch_tokens, options.sequences,
                 options.checkpoints),
-        scheduler(decoder, options) {}
+        scheduler(decoder, with_clock(options)) {}
 
   JobId add(Job job) {
     const JobId id = next_++;
@@ -91,6 +96,11 @@ class Simulation {
   Scheduler scheduler;
 
  private:
+  SchedulerOptions with_clock(SchedulerOptions options) const {
+    options.clock = [this] { return decoder.now; };
+    return options;
+  }
+
   JobId next_ = 1;
   std::map<JobId, std::shared_ptr<Heard>> heard_;
 };
