@@ -3,7 +3,6 @@
 // Attention of a few rows: the numbers of a head lie side by side in the lanes, so that no lane is
 // empty. What it costs is reading the keys and values.
 
-#include "engine/attention_tile.h"
 #include "engine/attention_vectors.h"
 
 namespace anyclaude::engine {

@@ -1,6 +1,5 @@
 #include "engine/engine.h"
 
-#include "engine/attention_kernels.h"
 #include "engine/llama_decoder.h"
 #include "engine/model_fingerprint.h"
 #include "engine/reuse_check.h"
@@ -209,8 +208,6 @@ bool Engine::State::load() {
   if (std::string error = pool_error(model->facts(), context.context_tokens, context.kv_type);
       !error.empty())
     return fail(std::move(error));
-  const bool shape_batches = !has_state && !model->uses_gpu() && attention_kernels().empty();
-  context.sequences += shape_batches ? 1 : 0; // of the throw-away tokens
   auto created = LlamaDecoder::create(*model, context);
   if (!created)
     return fail(created.error());
@@ -226,11 +223,10 @@ bool Engine::State::load() {
   scheduling.batch_tokens = options.batch_tokens;
   scheduling.max_running = max_running;
   scheduling.max_queued = options.max_running + options.max_queued; // submit() keeps the limit
-  scheduling.sequences = context.sequences - (shape_batches ? 1 : 0);
+  scheduling.sequences = context.sequences;
   scheduling.reuse = reuse;
   scheduling.checkpoints = has_state;
   scheduling.checkpoint_bytes = std::min(kMostCheckpointBytes, available_memory() / 8);
-  scheduling.shape_batches = shape_batches;
   scheduling.separate = !model->uses_gpu();
   scheduler = std::make_unique<Scheduler>(*decoder, scheduling);
   spdlog::info("model {} ({}), {} tokens of context, {} memory, prefixes are {}", facts.id,
@@ -302,7 +298,7 @@ bool Engine::State::is_stopping() const {
 
 void Engine::State::serve() {
   while (take_commands()) {
-    const bool worked = scheduler->step() || scheduler->measure();
+    const bool worked = scheduler->step();
     std::unique_lock lock(mutex);
     stats = scheduler->stats();
     if (!worked)

@@ -316,45 +316,20 @@ bool Scheduler::step() {
   return true;
 }
 
-/// Computes a batch with throw-away tokens at its end, and books the time it took.
-DecodeStatus Scheduler::decode(std::span<const BatchToken> batch, std::size_t padding) {
-  const SequenceId scratch = options_.sequences;
-  std::vector<BatchToken> padded(batch.begin(), batch.end());
-  for (std::size_t i = 0; i < padding; ++i)
-    padded.push_back({0, static_cast<int>(i), scratch, false});
-  const std::size_t span = tree_->used() + padded.size();
+/// Computes a batch, and books the time it took.
+DecodeStatus Scheduler::decode(std::span<const BatchToken> batch) {
   const double begin = options_.clock();
-  const DecodeStatus status = decoder_.decode(padded);
-  const double took = options_.clock() - begin;
-  if (padding > 0)
-    decoder_.remove(scratch, 0, static_cast<int>(padding));
-  if (status == DecodeStatus::ok) {
-    shaper_.observe(static_cast<int>(padded.size()), span, took);
-    costs_.observe(padded.size(), attended(padded), took);
-    padding_tokens_ += padding;
-  }
+  const DecodeStatus status = decoder_.decode(batch);
+  if (status == DecodeStatus::ok)
+    costs_.observe(batch.size(), attended(batch), options_.clock() - begin);
   return status;
 }
 
-bool Scheduler::measure() {
-  const std::size_t free = tree_->capacity() - tree_->used();
-  const auto probe = shaper_.wanted_probe(tree_->used());
-  if (!options_.shape_batches || !probe || std::cmp_less(free, *probe))
-    return false;
-  return decode({}, static_cast<std::size_t>(*probe)) == DecodeStatus::ok;
-}
-
 void Scheduler::compute(std::span<const BatchToken> batch) {
-  std::size_t padding = 0;
-  if (options_.shape_batches)
-    padding = static_cast<std::size_t>(
-        shaper_.padding(static_cast<int>(batch.size()), tree_->used() + batch.size()));
-  if (tree_->used() + batch.size() + padding > tree_->capacity())
-    padding = 0; // nothing that could be reused is given up for it
-  DecodeStatus status = decode(batch, padding);
+  DecodeStatus status = decode(batch);
   if (status == DecodeStatus::no_space) {
     tree_->clear_idle(); // libllama's own view of the pool decides
-    status = decode(batch, 0);
+    status = decode(batch);
   }
   for (const auto& job : running_) {
     if (status == DecodeStatus::ok) {
@@ -474,7 +449,6 @@ SchedulerStats Scheduler::stats() const {
   stats.cells_used = tree_->used();
   stats.cells = tree_->capacity();
   stats.evicted_tokens = tree_->evicted();
-  stats.padding_tokens = padding_tokens_;
   stats.paused = paused_;
   stats.idle_cells = tree_->used() - tree_->held();
   stats.span = decoder_.span();

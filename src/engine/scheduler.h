@@ -1,7 +1,6 @@
 #pragma once
 
 #include "engine/batch_costs.h"
-#include "engine/batch_shaper.h"
 #include "engine/decoder.h"
 #include "engine/job.h"
 #include "engine/prompt_turns.h"
@@ -30,9 +29,6 @@ struct SchedulerOptions {
   /// attention, and a fork at any other place would be silently wrong.
   bool checkpoints = false;
   std::size_t checkpoint_bytes = 512U << 20; // in host memory
-  /// Whether small batches may be filled up with throw-away tokens (see BatchShaper). They live in
-  /// sequence number `sequences`, which the decoder must have beside the others.
-  bool shape_batches = false;
   /// Whether answers and prompts are computed in batches of their own, in turn. On a CPU a token of
   /// an answer in a large batch costs as much attention as a tile of 64 tokens that looks at the
   /// cells of all answers together; alone, each looks at its own.
@@ -55,7 +51,6 @@ struct SchedulerStats {
   std::size_t cells_used = 0;
   std::size_t cells = 0;
   std::uint64_t evicted_tokens = 0;
-  std::uint64_t padding_tokens = 0; // computed and thrown away to make small batches faster
   std::uint64_t paused = 0;         // times that a job was put back into the queue
   std::size_t idle_cells = 0;       // of those used: running jobs do not hold them
   std::size_t span = 0;             // see Decoder::span()
@@ -86,10 +81,6 @@ class Scheduler {
   /// Computes one batch. False when there was nothing to do.
   bool step();
 
-  /// With nothing to do, measures what batches cost. One batch at most; false when there is nothing
-  /// to measure either.
-  bool measure();
-
   /// Ends every job with JobFailed.
   void fail_all(const std::string& message);
 
@@ -110,7 +101,7 @@ class Scheduler {
                           const std::vector<RunningJob*>& prompts) const;
   std::vector<BatchToken> compose() const;
   void compute(std::span<const BatchToken> batch);
-  DecodeStatus decode(std::span<const BatchToken> batch, std::size_t padding);
+  DecodeStatus decode(std::span<const BatchToken> batch);
   void after_batch(RunningJob& job, std::span<const BatchToken> batch);
   void sample(RunningJob& job, int index);
   void emit_text(RunningJob& job, std::string_view bytes);
@@ -124,7 +115,6 @@ class Scheduler {
   Decoder& decoder_;
   SchedulerOptions options_;
   std::unique_ptr<kv::PrefixCache> tree_;
-  BatchShaper shaper_;
   BatchCosts costs_;
   PromptTurns turns_;
   std::list<std::unique_ptr<RunningJob>> running_; // in order of admission
@@ -136,7 +126,6 @@ class Scheduler {
   std::uint64_t computed_tokens_ = 0;
   std::uint64_t reused_tokens_ = 0;
   std::uint64_t generated_tokens_ = 0;
-  std::uint64_t padding_tokens_ = 0;
 };
 
 } // namespace anyclaude::engine
