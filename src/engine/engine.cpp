@@ -3,6 +3,7 @@
 #include "engine/llama_decoder.h"
 #include "engine/model_fingerprint.h"
 #include "engine/reuse_check.h"
+#include "kv/block_store.h"
 
 #include <ggml.h>
 #include <spdlog/spdlog.h>
@@ -123,6 +124,7 @@ struct Engine::State {
   EngineOptions options;
   std::unique_ptr<Model> model;
   std::unique_ptr<LlamaDecoder> decoder;
+  std::unique_ptr<kv::BlockStore> store;
   std::unique_ptr<Scheduler> scheduler;
   bool reuse = false; // constant once ready
 
@@ -209,7 +211,8 @@ bool Engine::State::load() {
       !error.empty())
     return fail(std::move(error));
   const bool shape_batches = !has_state && !model->uses_gpu();
-  context.sequences += shape_batches ? 1 : 0; // of the throw-away tokens
+  context.sequences += has_state ? 0 : 1; // of the throw-away tokens
+  context.moves_blocks = !has_state;
   auto created = LlamaDecoder::create(*model, context);
   if (!created)
     return fail(created.error());
@@ -225,11 +228,15 @@ bool Engine::State::load() {
   scheduling.batch_tokens = options.batch_tokens;
   scheduling.max_running = max_running;
   scheduling.max_queued = options.max_running + options.max_queued; // submit() keeps the limit
-  scheduling.sequences = context.sequences - (shape_batches ? 1 : 0);
+  scheduling.sequences = context.sequences - (has_state ? 0 : 1);
   scheduling.reuse = reuse;
   scheduling.checkpoints = has_state;
   scheduling.checkpoint_bytes = std::min(kMostCheckpointBytes, available_memory() / 8);
   scheduling.shape_batches = shape_batches;
+  if (!has_state)
+    store = std::make_unique<kv::BlockStore>(kv::BlockStoreOptions{
+        .memory_bytes = available_memory() / 8, .salt = {}, .fingerprint = {}});
+  scheduling.store = store.get();
   scheduler = std::make_unique<Scheduler>(*decoder, scheduling);
   spdlog::info("model {} ({}), {} tokens of context, {} memory, prefixes are {}", facts.id,
                facts.description, scheduling.context_tokens, to_string(facts.memory),

@@ -28,6 +28,26 @@ std::unique_ptr<kv::PrefixCache> make_tree(Decoder& decoder, const SchedulerOpti
   return std::make_unique<kv::PrefixTree>(decoder, cells, options.sequences);
 }
 
+std::unique_ptr<BlockMover> make_mover(Decoder& decoder, kv::PrefixCache& tree,
+                                       const SchedulerOptions& options) {
+  if (!options.store || !options.reuse || options.checkpoints)
+    return nullptr;
+  return std::make_unique<BlockMover>(decoder, dynamic_cast<kv::PrefixTree&>(tree), *options.store,
+                                      BlockMoverOptions{.scratch = options.sequences,
+                                                        .batch_tokens = options.batch_tokens,
+                                                        .now = options.now});
+}
+
+SchedulerOptions with_clock(SchedulerOptions options) {
+  if (!options.now)
+    options.now = [] {
+      return std::chrono::duration<double, std::milli>(
+                 std::chrono::steady_clock::now().time_since_epoch())
+          .count();
+    };
+  return options;
+}
+
 } // namespace
 
 struct Scheduler::Running {
@@ -36,11 +56,12 @@ struct Scheduler::Running {
 
   JobId id;
   Job job;
-  std::vector<Token> tokens;    // the prompt and what was sampled
-  SequenceId sequence = -1;     // none while queued
-  int computed = 0;             // leading tokens whose cells the sequence holds
-  int prompt_computed = 0;      // tokens of the prompt that were passed to decode
-  std::vector<int> checkpoints; // places behind which one is to be made, ascending
+  std::vector<Token> tokens;            // the prompt and what was sampled
+  SequenceId sequence = -1;             // none while queued
+  int computed = 0;                     // leading tokens whose cells the sequence holds
+  int prompt_computed = 0;              // tokens of the prompt that were passed to decode
+  std::deque<BlockMover::Piece> stored; // what comes back from the store before it goes on
+  std::vector<int> checkpoints;         // places behind which one is to be made, ascending
   int generated = 0;
   bool admitted = false; // was in the running list before
   bool over = false;     // to be removed
@@ -65,7 +86,8 @@ struct Scheduler::Running {
 };
 
 Scheduler::Scheduler(Decoder& decoder, SchedulerOptions options)
-    : decoder_(decoder), options_(options), tree_(make_tree(decoder, options)) {}
+    : decoder_(decoder), options_(with_clock(std::move(options))),
+      tree_(make_tree(decoder, options_)), mover_(make_mover(decoder, *tree_, options_)) {}
 
 Scheduler::~Scheduler() = default;
 
@@ -92,6 +114,12 @@ void Scheduler::leave(Running& job) {
   const SequenceId sequence = std::exchange(job.sequence, -1);
   if (sequence < 0)
     return;
+  job.stored.clear();
+  if (mover_) {
+    mover_->keep(job.job.tenant,
+                 std::span(job.tokens).first(static_cast<std::size_t>(job.computed)));
+    mover_->left(sequence);
+  }
   if (options_.reuse)
     tree_->finish(sequence);
   else
@@ -155,6 +183,9 @@ bool Scheduler::try_start(Running& job) {
   }
   job.sequence = lease->sequence;
   job.computed = lease->reused;
+  if (mover_)
+    job.stored = mover_->admit(job.job.tenant, std::span(job.tokens).first(job.tokens.size() - 1),
+                               lease->reused);
   if (options_.reuse && options_.checkpoints)
     job.checkpoints = plan_checkpoints(job.job.boundaries, lease->reused, lease->known,
                                        static_cast<int>(job.job.prompt.size()));
@@ -180,6 +211,32 @@ void Scheduler::admit() {
   }
 }
 
+bool Scheduler::is_answering() const {
+  return std::ranges::any_of(running_, [](const auto& job) { return job->started(); });
+}
+
+/// Brings back what is stored of the prompts, a block at a time: one before each batch while
+/// answers are written, else for a moment, so that commands are heard.
+void Scheduler::bring_back() {
+  constexpr double kMoment = 20; // milliseconds
+  const double begin = options_.now();
+  mover_->answering(is_answering());
+  for (const auto& job : running_)
+    while (!job->stored.empty()) {
+      const int count = mover_->bring_back(job->stored.front(), job->sequence, job->tokens);
+      job->stored.pop_front();
+      if (count == 0)
+        job->stored.clear();
+      job->computed += count;
+      reused_tokens_ += static_cast<std::uint64_t>(count);
+      const bool time_is_up = options_.now() - begin > kMoment;
+      if (!job->started() && (job->stored.empty() || time_is_up))
+        job->emit(JobProgress{job->computed, static_cast<int>(job->job.prompt.size())});
+      if (time_is_up || is_answering())
+        return;
+    }
+}
+
 /// One token of each running answer, then parts of the prompts, shared evenly.
 std::vector<BatchToken> Scheduler::compose() {
   std::vector<BatchToken> batch;
@@ -193,6 +250,8 @@ std::vector<BatchToken> Scheduler::compose() {
 
   std::vector<const Running*> prompts;
   for (const auto& job : running_) {
+    if (!job->stored.empty())
+      continue;
     if (job->started() && job->pending() == 1 && batch.size() < limit)
       put(*job, 1);
     else
@@ -211,6 +270,8 @@ bool Scheduler::step() {
   admit();
   if (running_.empty())
     return false;
+  if (mover_)
+    bring_back();
   std::vector<BatchToken> batch = compose();
   while (!tree_->reserve(batch.size())) {
     if (running_.size() == 1) {
@@ -221,8 +282,11 @@ bool Scheduler::step() {
     suspend(*running_.back());
     batch = compose();
   }
-  compute(batch);
+  if (!batch.empty()) // all may be waiting for what comes back
+    compute(batch);
   sweep();
+  if (mover_)
+    mover_->between_batches();
   return true;
 }
 
@@ -233,19 +297,23 @@ DecodeStatus Scheduler::decode(std::span<const BatchToken> batch, std::size_t pa
   for (std::size_t i = 0; i < padding; ++i)
     padded.push_back({0, static_cast<int>(i), scratch, false});
   const std::size_t span = tree_->used() + padded.size();
-  const auto begin = std::chrono::steady_clock::now();
+  const double begin = options_.now();
   const DecodeStatus status = decoder_.decode(padded);
-  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+  const double took = options_.now() - begin;
   if (padding > 0)
     decoder_.remove(scratch, 0, static_cast<int>(padding));
   if (status == DecodeStatus::ok) {
-    shaper_.observe(static_cast<int>(padded.size()), span, took.count());
+    shaper_.observe(static_cast<int>(padded.size()), span, took);
+    if (mover_)
+      mover_->computed(static_cast<int>(padded.size()), span, took);
     padding_tokens_ += padding;
   }
   return status;
 }
 
 bool Scheduler::measure() {
+  if (mover_ && mover_->work_while_idle())
+    return true;
   const std::size_t free = tree_->capacity() - tree_->used();
   const auto probe = shaper_.wanted_probe(tree_->used());
   if (!options_.shape_batches || !probe || std::cmp_less(free, *probe))
@@ -314,6 +382,9 @@ void Scheduler::sample(Running& job, int index) {
   if (!job.started())
     job.emit(JobStarted{static_cast<int>(job.job.prompt.size()),
                         std::min(job.prompt_computed, static_cast<int>(job.job.prompt.size()))});
+  if (mover_ && !job.started())
+    mover_->keep(job.job.tenant,
+                 std::span(job.tokens).first(static_cast<std::size_t>(job.computed)));
   if (job.job.on_logits)
     job.job.on_logits(decoder_.logits(index));
 
@@ -384,6 +455,12 @@ SchedulerStats Scheduler::stats() const {
   stats.cells = tree_->capacity();
   stats.evicted_tokens = tree_->evicted();
   stats.padding_tokens = padding_tokens_;
+  if (mover_) {
+    stats.restored_tokens = mover_->stats().restored_tokens;
+    stats.moved_out_tokens = mover_->stats().moved_out_tokens;
+    stats.stored_blocks = options_.store->stats().blocks;
+    stats.stored_bytes = options_.store->stats().memory_bytes;
+  }
   return stats;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/batch_shaper.h"
+#include "engine/block_mover.h"
 #include "engine/decoder.h"
 #include "engine/job.h"
 #include "kv/prefix_cache.h"
@@ -9,6 +10,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <list>
 #include <memory>
 #include <optional>
@@ -35,6 +37,11 @@ struct SchedulerOptions {
   /// Whether small batches may be filled up with throw-away tokens (see BatchShaper). They live in
   /// sequence number `sequences`, which the decoder must have beside the others.
   bool shape_batches = false;
+  /// Where prefixes are kept that leave the pool; null: nowhere. Not with checkpoints. The decoder
+  /// must have sequence number `sequences` beside the others.
+  kv::BlockStore* store = nullptr;
+  /// Milliseconds of a clock that never goes back; the system's when empty.
+  std::function<double()> now{};
 };
 
 struct SchedulerStats {
@@ -48,7 +55,11 @@ struct SchedulerStats {
   std::size_t cells_used = 0;
   std::size_t cells = 0;
   std::uint64_t evicted_tokens = 0;
-  std::uint64_t padding_tokens = 0; // computed and thrown away to make small batches faster
+  std::uint64_t padding_tokens = 0;   // computed and thrown away to make small batches faster
+  std::uint64_t restored_tokens = 0;  // of the reused ones, brought back from the store
+  std::uint64_t moved_out_tokens = 0; // idle ones that left the pool for the store
+  std::size_t stored_blocks = 0;
+  std::size_t stored_bytes = 0; // in host memory
 };
 
 /// Decides what goes into each batch: continuous batching with chunked prefill. Every batch takes
@@ -69,8 +80,8 @@ class Scheduler {
   /// Computes one batch. False when there was nothing to do.
   bool step();
 
-  /// With nothing to do, measures what batches cost. One batch at most; false when there is nothing
-  /// to measure either.
+  /// With nothing to do, copies idle prefixes to the store and measures what batches cost. One
+  /// block or batch at most; false when there is nothing of that either.
   bool measure();
 
   /// Ends every job with JobFailed.
@@ -88,6 +99,8 @@ class Scheduler {
   void admit();
   bool must_wait_for_prefix(const Running& candidate) const;
   bool try_start(Running& job);
+  void bring_back();
+  bool is_answering() const;
   bool make_room(std::size_t tokens);
   std::vector<BatchToken> compose();
   void compute(std::span<const BatchToken> batch);
@@ -106,6 +119,7 @@ class Scheduler {
   SchedulerOptions options_;
   std::unique_ptr<kv::PrefixCache> tree_;
   BatchShaper shaper_;
+  std::unique_ptr<BlockMover> mover_;          // null: without a store
   RunningList running_;                        // in order of admission
   std::deque<std::unique_ptr<Running>> queue_; // in order of arrival; suspended ones in front
   std::uint64_t computed_tokens_ = 0;
