@@ -35,7 +35,7 @@ class Sampler {
 
 /// A model with its memory, as the scheduler sees it: libllama in life, a few arrays in a
 /// simulation. Used by one thread.
-class Decoder : public kv::StateMemory {
+class Decoder : public kv::StateMemory, public kv::BlockMemory {
  public:
   /// Computes the batch; each sequence's tokens stand in it in order of position.
   virtual DecodeStatus decode(std::span<const BatchToken> batch) = 0;

@@ -73,10 +73,11 @@ LlamaDecoder::create(const Model& model, const ContextOptions& options) {
   params.n_ctx = static_cast<std::uint32_t>(options.context_tokens);
   params.n_batch = static_cast<std::uint32_t>(options.batch_tokens);
   params.n_ubatch = static_cast<std::uint32_t>(options.batch_tokens);
-  params.n_seq_max = static_cast<std::uint32_t>(options.sequences);
+  const int sequences = options.sequences + (options.moves_blocks ? 1 : 0);
+  decoder->passing_ = options.moves_blocks ? options.sequences : -1;
+  params.n_seq_max = static_cast<std::uint32_t>(sequences);
   // libllama asserts that every sequence could have an output.
-  params.n_outputs_max =
-      static_cast<std::uint32_t>(std::max(options.max_outputs, options.sequences));
+  params.n_outputs_max = static_cast<std::uint32_t>(std::max(options.max_outputs, sequences));
   params.n_threads = options.threads > 0 ? options.threads : physical_cores();
   params.n_threads_batch = params.n_threads;
   params.swa_full = false;  // windows only; what is older could not be relied on anyway
@@ -214,6 +215,44 @@ bool LlamaDecoder::restore(SequenceId sequence, std::span<const std::byte> state
   const int window = llama_model_n_swa(model_.handle());
   const bool begins = window == 0 || first <= std::max(0, length - window);
   return last == length - 1 && first >= 0 && begins;
+}
+
+bool LlamaDecoder::passing_holds(int first, int last) const {
+  return llama_memory_seq_pos_min(memory_, passing_) == first &&
+         llama_memory_seq_pos_max(memory_, passing_) == last - 1;
+}
+
+/// libllama writes sequences, not ranges, so the range becomes a sequence for the moment. That sets
+/// bits on its cells and copies nothing.
+bool LlamaDecoder::export_cells(SequenceId sequence, int begin, int end,
+                                std::vector<std::byte>& bytes) {
+  if (passing_ < 0)
+    return false;
+  share(sequence, passing_, begin, end);
+  std::size_t written = 0;
+  if (passing_holds(begin, end)) {
+    bytes.resize(llama_state_seq_get_size_ext(context_, passing_, 0));
+    auto* data = reinterpret_cast<std::uint8_t*>(bytes.data());
+    written = llama_state_seq_get_data_ext(context_, data, bytes.size(), passing_, 0);
+  }
+  clear(passing_);
+  return written > 0 && written == bytes.size();
+}
+
+/// Reading a state clears the sequence that it is read into, so each block is read into one of its
+/// own and shared from there. libllama checks shapes and not positions, so they are looked at.
+bool LlamaDecoder::import_cells(SequenceId sequence, int begin, int end, int first, int last,
+                                std::span<const std::byte> bytes) {
+  if (passing_ < 0)
+    return false;
+  const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  const bool taken =
+      llama_state_seq_set_data_ext(context_, data, bytes.size(), passing_, 0) == bytes.size() &&
+      passing_holds(first, last);
+  if (taken)
+    share(passing_, sequence, begin, end);
+  clear(passing_);
+  return taken;
 }
 
 } // namespace anyclaude::engine

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/block_mover.h"
 #include "engine/decoder.h"
 #include "engine/job.h"
 #include "text/stop_sequences.h"
@@ -7,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
 #include <utility>
@@ -29,11 +31,12 @@ struct RunningJob {
   JobId id;
   std::uint64_t ticket; // grows with each arrival
   Job job;
-  std::vector<Token> tokens;    // the prompt and what was sampled
-  SequenceId sequence = -1;     // none while queued
-  int computed = 0;             // leading tokens whose cells the sequence holds
-  int prompt_computed = 0;      // tokens of the prompt that were passed to decode
-  std::vector<int> checkpoints; // places behind which one is to be made, ascending
+  std::vector<Token> tokens;            // the prompt and what was sampled
+  SequenceId sequence = -1;             // none while queued
+  int computed = 0;                     // leading tokens whose cells the sequence holds
+  int prompt_computed = 0;              // tokens of the prompt that were passed to decode
+  std::deque<BlockMover::Piece> stored; // what comes back from the store before it goes on
+  std::vector<int> checkpoints;         // places behind which one is to be made, ascending
   int generated = 0;
   bool admitted = false;                // was in the running list before
   bool over = false;                    // to be removed

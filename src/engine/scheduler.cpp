@@ -51,13 +51,27 @@ std::unique_ptr<kv::PrefixCache> make_tree(Decoder& decoder, const SchedulerOpti
   return std::make_unique<kv::PrefixTree>(decoder, cells, options.sequences);
 }
 
+std::unique_ptr<BlockMover> make_mover(Decoder& decoder, kv::PrefixCache& tree,
+                                       const SchedulerOptions& options) {
+  if (!options.store || !options.reuse || options.checkpoints)
+    return nullptr;
+  return std::make_unique<BlockMover>(decoder, dynamic_cast<kv::PrefixTree&>(tree), *options.store,
+                                      BlockMoverOptions{.scratch = options.sequences,
+                                                        .batch_tokens = options.batch_tokens,
+                                                        .now = options.clock});
+}
+
+SchedulerOptions with_clock(SchedulerOptions options) {
+  if (!options.clock)
+    options.clock = steady_milliseconds;
+  return options;
+}
+
 } // namespace
 
 Scheduler::Scheduler(Decoder& decoder, SchedulerOptions options)
-    : decoder_(decoder), options_(std::move(options)), tree_(make_tree(decoder, options_)) {
-  if (!options_.clock)
-    options_.clock = steady_milliseconds;
-}
+    : decoder_(decoder), options_(with_clock(std::move(options))),
+      tree_(make_tree(decoder, options_)), mover_(make_mover(decoder, *tree_, options_)) {}
 
 bool Scheduler::add(JobId id, Job job) {
   if (std::cmp_greater_equal(queue_.size(), options_.max_queued))
@@ -82,6 +96,12 @@ void Scheduler::leave(RunningJob& job) {
   const SequenceId sequence = std::exchange(job.sequence, -1);
   if (sequence < 0)
     return;
+  job.stored.clear();
+  if (mover_) {
+    mover_->keep(job.job.tenant,
+                 std::span(job.tokens).first(static_cast<std::size_t>(job.computed)));
+    mover_->left(sequence);
+  }
   if (options_.reuse)
     tree_->finish(sequence);
   else
@@ -172,6 +192,9 @@ bool Scheduler::try_start(RunningJob& job) {
   }
   job.sequence = lease->sequence;
   job.computed = lease->reused;
+  if (mover_)
+    job.stored = mover_->admit(job.job.tenant, std::span(job.tokens).first(job.tokens.size() - 1),
+                               lease->reused);
   if (options_.reuse && options_.checkpoints)
     job.checkpoints = plan_checkpoints(job.job.boundaries, lease->reused, lease->known,
                                        static_cast<int>(job.job.prompt.size()));
@@ -208,11 +231,11 @@ void Scheduler::admit() {
   }
 }
 
-/// The running jobs that are no answers yet, or not again.
+/// The running jobs that are no answers yet, or not again, and do not wait for what comes back.
 std::vector<RunningJob*> Scheduler::prompts() const {
   std::vector<RunningJob*> found;
   for (const auto& job : running_)
-    if (!job->streams())
+    if (!job->streams() && job->stored.empty())
       found.push_back(job.get());
   return found;
 }
@@ -255,6 +278,32 @@ std::size_t Scheduler::prompt_room(std::span<const BatchToken> answers,
   return std::min(size, most) - std::min(beside, most);
 }
 
+bool Scheduler::is_answering() const {
+  return std::ranges::any_of(running_, [](const auto& job) { return job->started(); });
+}
+
+/// Brings back what is stored of the prompts, a block at a time: one before each batch while
+/// answers are written, else for a moment, so that commands are heard.
+void Scheduler::bring_back() {
+  constexpr double kMoment = 20; // milliseconds
+  const double begin = options_.clock();
+  mover_->answering(is_answering());
+  for (const auto& job : running_)
+    while (!job->stored.empty()) {
+      const int count = mover_->bring_back(job->stored.front(), job->sequence, job->tokens);
+      job->stored.pop_front();
+      if (count == 0)
+        job->stored.clear();
+      job->computed += count;
+      reused_tokens_ += static_cast<std::uint64_t>(count);
+      const bool time_is_up = options_.clock() - begin > kMoment;
+      if (!job->started() && (job->stored.empty() || time_is_up))
+        job->emit(JobProgress{job->computed, static_cast<int>(job->job.prompt.size())});
+      if (time_is_up || is_answering())
+        return;
+    }
+}
+
 /// One token of each running answer, then parts of the prompts in their turns; or, where both are
 /// computed separately, one or the other.
 std::vector<BatchToken> Scheduler::compose() const {
@@ -290,6 +339,8 @@ bool Scheduler::step() {
   admit();
   if (running_.empty())
     return false;
+  if (mover_)
+    bring_back();
   std::vector<BatchToken> batch = compose();
   while (!tree_->reserve(batch.size())) {
     if (running_.size() == 1) {
@@ -308,21 +359,33 @@ bool Scheduler::step() {
   if (for_prompts)
     turns_.took(waiting, batch);
   const double begin = options_.clock();
-  compute(batch);
-  if (!for_prompts)
+  if (!batch.empty()) // all may be waiting for what comes back
+    compute(batch);
+  if (!for_prompts && !batch.empty())
     answers_took_ = options_.clock() - begin;
   answers_next_ = for_prompts;
   sweep();
+  if (mover_)
+    mover_->between_batches();
   return true;
 }
 
 /// Computes a batch, and books the time it took.
 DecodeStatus Scheduler::decode(std::span<const BatchToken> batch) {
+  const std::size_t span = tree_->used() + batch.size();
   const double begin = options_.clock();
   const DecodeStatus status = decoder_.decode(batch);
-  if (status == DecodeStatus::ok)
-    costs_.observe(batch.size(), attended(batch), options_.clock() - begin);
+  const double took = options_.clock() - begin;
+  if (status == DecodeStatus::ok) {
+    costs_.observe(batch.size(), attended(batch), took);
+    if (mover_)
+      mover_->computed(static_cast<int>(batch.size()), span, took);
+  }
   return status;
+}
+
+bool Scheduler::work_while_idle() {
+  return mover_ && mover_->work_while_idle();
 }
 
 void Scheduler::compute(std::span<const BatchToken> batch) {
@@ -380,6 +443,9 @@ void Scheduler::sample(RunningJob& job, int index) {
   if (!job.started())
     job.emit(JobStarted{static_cast<int>(job.job.prompt.size()),
                         std::min(job.prompt_computed, static_cast<int>(job.job.prompt.size()))});
+  if (mover_ && !job.started())
+    mover_->keep(job.job.tenant,
+                 std::span(job.tokens).first(static_cast<std::size_t>(job.computed)));
   if (job.job.on_logits)
     job.job.on_logits(decoder_.logits(index));
 
@@ -454,6 +520,12 @@ SchedulerStats Scheduler::stats() const {
   stats.span = decoder_.span();
   stats.checkpoints = tree_->checkpoints();
   stats.checkpoint_bytes = tree_->checkpoint_bytes();
+  if (mover_) {
+    stats.restored_tokens = mover_->stats().restored_tokens;
+    stats.moved_out_tokens = mover_->stats().moved_out_tokens;
+    stats.stored_blocks = options_.store->stats().blocks;
+    stats.stored_bytes = options_.store->stats().memory_bytes;
+  }
   return stats;
 }
 

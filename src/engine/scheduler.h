@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/batch_costs.h"
+#include "engine/block_mover.h"
 #include "engine/decoder.h"
 #include "engine/job.h"
 #include "engine/prompt_turns.h"
@@ -38,6 +39,9 @@ struct SchedulerOptions {
   double gap_ms = 100;
   /// Milliseconds from any moment on; the steady clock when empty.
   std::function<double()> clock;
+  /// Where prefixes are kept that leave the pool; null: nowhere. Not with checkpoints. The decoder
+  /// must have sequence number `sequences` beside the others.
+  kv::BlockStore* store = nullptr;
 };
 
 struct SchedulerStats {
@@ -51,11 +55,15 @@ struct SchedulerStats {
   std::size_t cells_used = 0;
   std::size_t cells = 0;
   std::uint64_t evicted_tokens = 0;
-  std::uint64_t paused = 0;         // times that a job was put back into the queue
-  std::size_t idle_cells = 0;       // of those used: running jobs do not hold them
-  std::size_t span = 0;             // see Decoder::span()
+  std::uint64_t paused = 0;   // times that a job was put back into the queue
+  std::size_t idle_cells = 0; // of those used: running jobs do not hold them
+  std::size_t span = 0;       // see Decoder::span()
   std::size_t checkpoints = 0;
   std::size_t checkpoint_bytes = 0;
+  std::uint64_t restored_tokens = 0;  // of the reused ones, brought back from the store
+  std::uint64_t moved_out_tokens = 0; // idle ones that left the pool for the store
+  std::size_t stored_blocks = 0;
+  std::size_t stored_bytes = 0; // in host memory
 };
 
 /// Decides what goes into each batch: continuous batching with chunked prefill. Every batch takes
@@ -81,6 +89,10 @@ class Scheduler {
   /// Computes one batch. False when there was nothing to do.
   bool step();
 
+  /// With nothing to do, copies idle prefixes to the store and measures what moving them costs. One
+  /// block or batch at most; false when there is nothing of that either.
+  bool work_while_idle();
+
   /// Ends every job with JobFailed.
   void fail_all(const std::string& message);
 
@@ -96,6 +108,8 @@ class Scheduler {
   bool try_start(RunningJob& job);
   bool is_full() const;
   RunningJob* last_below(Priority priority) const;
+  void bring_back();
+  bool is_answering() const;
   std::vector<RunningJob*> prompts() const;
   std::size_t prompt_room(std::span<const BatchToken> answers,
                           const std::vector<RunningJob*>& prompts) const;
@@ -115,6 +129,7 @@ class Scheduler {
   Decoder& decoder_;
   SchedulerOptions options_;
   std::unique_ptr<kv::PrefixCache> tree_;
+  std::unique_ptr<BlockMover> mover_; // null: without a store
   BatchCosts costs_;
   PromptTurns turns_;
   std::list<std::unique_ptr<RunningJob>> running_; // in order of admission

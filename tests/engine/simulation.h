@@ -53,9 +53,12 @@ inline Job background(Job job) {
 class Simulation {
  public:
   explicit Simulation(const SchedulerOptions& options)
-      : decoder(options.context_tokens, options.batch_tokens, options.sequences,
-                options.checkpoints),
-        scheduler(decoder, with_clock(options)) {}
+      : decoder(options.context_tokens, options.batch_tokens,
+                options.sequences + (options.store ? 1 : 0), options.checkpoints),
+        scheduler(decoder, with_clock(options)) {
+    if (options.store)
+      decoder.cost = [this](auto batch) { return decoder.by_cells(batch); };
+  }
 
   JobId add(Job job) {
     const JobId id = next_++;
@@ -83,6 +86,15 @@ class Simulation {
     }
     EXPECT_EQ(scheduler.stats().running, 0);
     EXPECT_EQ(scheduler.stats().queued, 0);
+  }
+
+  /// What is done while nothing is asked, until there is nothing of that either.
+  void idle() {
+    for (int steps = 0; scheduler.work_while_idle(); ++steps) {
+      scheduler.check();
+      ASSERT_EQ(scheduler.stats().cells_used, decoder.cells_used());
+      ASSERT_LT(steps, 10'000) << "idle work does not end";
+    }
   }
 
   /// One step, which must find work.
