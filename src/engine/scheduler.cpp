@@ -18,8 +18,8 @@ namespace {
 /// A prefix shorter than this is computed again rather than waited for: less than one batch.
 constexpr int kWorthWaiting = 64;
 
-/// Batches beside running answers are of so many tokens or its doubles: ggml's attention works on
-/// so many at once, and a part costs as much as the whole.
+/// Batches beside running answers are of so many tokens or its doubles: attention works on blocks
+/// of so many rows.
 constexpr std::size_t kTile = BatchCosts::kSmallest;
 
 /// The second smallest batch is taken also where it does not keep the time, if it takes no longer

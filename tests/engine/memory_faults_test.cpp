@@ -4,9 +4,11 @@
 #include "engine/memory_kinds.h"
 #include "engine/reuse_check.h"
 #include "kv/checkpoint_tree.h"
+#include "kv/prefix_tree.h"
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <random>
 
 namespace anyclaude::engine {
@@ -39,9 +41,12 @@ class Schedules {
  public:
   Schedules(const KnownPrompts& known, Decoder& decoder, const SchedulerOptions& options)
       : known_(known), decoder_(decoder),
-        tree_(decoder, static_cast<std::size_t>(options.context_tokens), options.sequences,
-              64U << 20),
-        cells_(static_cast<std::size_t>(options.context_tokens)) {}
+        cells_(static_cast<std::size_t>(options.context_tokens)) {
+    if (options.checkpoints)
+      tree_ = std::make_unique<kv::CheckpointTree>(decoder, cells_, options.sequences, 64U << 20);
+    else
+      tree_ = std::make_unique<kv::PrefixTree>(decoder, cells_, options.sequences);
+  }
 
   void run(int schedules) {
     for (int i = 0; i < schedules; ++i) {
@@ -50,7 +55,7 @@ class Schedules {
       if (i % 50 == 0) { // from nothing again
         while (!running_.empty())
           end();
-        tree_.clear_idle();
+        tree_->clear_idle();
       }
     }
   }
@@ -75,18 +80,18 @@ class Schedules {
     else if (action < 7)
       extend(running_[any(running_.size())]);
     else if (action == 7)
-      tree_.checkpoint(running_[any(running_.size())].sequence);
+      tree_->checkpoint(running_[any(running_.size())].sequence);
     else if (action == 8)
       end();
     else
-      tree_.reserve(any(cells_ / 2));
-    tree_.check();
+      tree_->reserve(any(cells_ / 2));
+    tree_->check();
   }
 
   void begin() {
     const std::size_t prompt = any(known_.prompts.size());
     const auto& tokens = known_.prompts[prompt];
-    const auto lease = tree_.begin("anna", tokens, static_cast<int>(tokens.size()) - 1);
+    const auto lease = tree_->begin("anna", tokens, static_cast<int>(tokens.size()) - 1);
     if (!lease)
       return end();
     reused += lease->reused > 0 ? 1 : 0;
@@ -98,14 +103,14 @@ class Schedules {
     const std::size_t count = std::min(tokens.size() - job.done, 1 + any(30));
     if (count == 0)
       return end();
-    if (!tree_.reserve(count))
+    if (!tree_->reserve(count))
       return end();
     std::vector<BatchToken> batch;
     for (std::size_t i = job.done; i < job.done + count; ++i)
       batch.push_back({tokens[i], static_cast<int>(i), job.sequence, false});
     batch.back().output = true;
     ASSERT_EQ(decoder_.decode(batch), DecodeStatus::ok);
-    tree_.extend(job.sequence, std::span(tokens).subspan(job.done, count));
+    tree_->extend(job.sequence, std::span(tokens).subspan(job.done, count));
     job.done += count;
     const auto row = decoder_.logits(static_cast<int>(count) - 1);
     largest = std::max(
@@ -118,29 +123,39 @@ class Schedules {
       return;
     const auto job = running_.begin() + static_cast<long>(any(running_.size()));
     if (any(4) == 0)
-      tree_.drop(job->sequence);
+      tree_->drop(job->sequence);
     else
-      tree_.finish(job->sequence);
+      tree_->finish(job->sequence);
     running_.erase(job);
   }
 
   const KnownPrompts& known_;
   Decoder& decoder_;
-  kv::CheckpointTree tree_;
+  std::unique_ptr<kv::PrefixCache> tree_;
   std::size_t cells_;
   std::vector<Running> running_;
   std::mt19937 random_{7};
 };
 
-TEST_P(MemoryFaultTest, AThousandSchedulesOfForksAndEvictionsAreExact) {
-  SchedulerOptions options = options_of(512);
-  const auto decoder = subject().decoder(options);
-  const KnownPrompts known(subject().reference);
+void expect_exact_schedules(const Subject& subject, const SchedulerOptions& options) {
+  const auto decoder = subject.decoder(options);
+  const KnownPrompts known(subject.reference);
   Schedules schedules(known, *decoder, options);
   schedules.run(1000);
   EXPECT_GT(schedules.compared, 1000);
   EXPECT_GT(schedules.reused, 300);
-  EXPECT_LT(schedules.largest, subject().tolerance);
+  EXPECT_LT(schedules.largest, subject.tolerance);
+}
+
+TEST_P(MemoryFaultTest, AThousandSchedulesOfForksAndEvictionsAreExact) {
+  expect_exact_schedules(subject(), options_of(512));
+}
+
+TEST(FullAttention, AThousandSchedulesOfForksAndEvictionsAreExact) {
+  SchedulerOptions options = options_of(512);
+  options.checkpoints = false;
+  expect_exact_schedules(
+      Subject::of({"Full", MemoryKind::full_attention, demo::Architecture::qwen3}), options);
 }
 
 // --- the same over a memory that is broken on purpose ---
