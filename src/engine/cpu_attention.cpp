@@ -101,8 +101,6 @@ struct CpuAttention::Layer {
   int ranges = 0;               // of cells, of a block
   std::atomic<int> next = 0;
   std::vector<std::atomic<int>> left; // ranges of each block that are not computed
-  std::vector<float> partials;
-  std::atomic<int> done = 0; // threads that have left compute(), ever
 
   int parts() const { return attention.kv_heads * blocks * ranges; }
   std::size_t partial_size() const { return partial_floats(attention); }
@@ -115,7 +113,6 @@ struct CpuAttention::Layer {
 /// Looks at the tensors anew and divides the work: into blocks of rows, and, where those are too
 /// few for the threads, into ranges of cells.
 void CpuAttention::Layer::prepare(int threads) {
-  done.load(); // what the threads did the last time comes before this
   attention = attention_of(*node, options.scale);
   sinks = node->src[4] ? static_cast<const float*>(node->src[4]->data) : nullptr;
   blocks = (attention.rows() + kRowBlock - 1) / kRowBlock;
@@ -126,9 +123,6 @@ void CpuAttention::Layer::prepare(int threads) {
     left = std::vector<std::atomic<int>>(static_cast<std::size_t>(whole));
   for (auto& count : left)
     count = ranges;
-  const std::size_t size = partial_size() * static_cast<std::size_t>(parts());
-  if (partials.size() < size)
-    partials.resize(size);
   next = 0;
 }
 
@@ -193,21 +187,27 @@ CpuAttention::CpuAttention(AttentionKernel kernel, int threads)
 
 CpuAttention::~CpuAttention() = default;
 
-/// Runs on each of ggml's threads.
+/// Runs on each of ggml's threads, for one layer after the other. A block that is one part is put
+/// together by the thread that computed it; of several, by the thread that ends the last one.
 void CpuAttention::compute(ggml_tensor*, int thread, int, void* user) {
   Layer& layer = *static_cast<Layer*>(user);
-  float* const scratch = layer.owner->scratch_[static_cast<std::size_t>(thread)].data();
+  CpuAttention& owner = *layer.owner;
+  owner.done_.load(); // what the threads did for the layer before comes before this
+  float* const scratch = owner.scratch_[static_cast<std::size_t>(thread)].data();
   const std::size_t size = layer.partial_size();
   for (int number = layer.next++; number < layer.parts(); number = layer.next++) {
     const AttentionPart part = layer.part(number);
-    layer.owner->kernel_(layer.attention, part, scratch,
-                         layer.partials.data() + static_cast<std::size_t>(number) * size);
     const int block = number / layer.ranges;
+    float* const partials =
+        layer.ranges == 1
+            ? scratch + scratch_floats(layer.attention)
+            : owner.partials_.data() + static_cast<std::size_t>(block * layer.ranges) * size;
+    owner.kernel_(layer.attention, part, scratch,
+                  partials + static_cast<std::size_t>(number % layer.ranges) * size);
     if (--layer.left[static_cast<std::size_t>(block)] == 0)
-      layer.combine(part,
-                    layer.partials.data() + static_cast<std::size_t>(block * layer.ranges) * size);
+      layer.combine(part, partials);
   }
-  ++layer.done;
+  ++owner.done_;
 }
 
 /// Makes an attention node one of ours. A graph may be computed again as it is: then its nodes are
@@ -239,10 +239,16 @@ void CpuAttention::take(ggml_tensor* node) {
     node->op = GGML_OP_CUSTOM;
   }
   Layer& layer = **place;
+  done_.load(); // what the threads did comes before this
   layer.prepare(threads_);
+  const std::size_t alone = scratch_floats(layer.attention) + layer.partial_size();
   for (auto& scratch : scratch_)
-    if (scratch.size() < scratch_floats(layer.attention))
-      scratch.resize(scratch_floats(layer.attention));
+    if (scratch.size() < alone)
+      scratch.resize(alone);
+  const std::size_t together =
+      layer.ranges == 1 ? 0 : layer.partial_size() * static_cast<std::size_t>(layer.parts());
+  if (partials_.size() < together)
+    partials_.resize(together);
 }
 
 bool CpuAttention::on_node(ggml_tensor* node, bool ask, void* self) {

@@ -2,6 +2,7 @@
 
 #include "engine/attention_kernels.h"
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -39,6 +40,8 @@ class CpuAttention {
   int threads_;
   std::vector<std::unique_ptr<Layer>> layers_;
   std::vector<std::vector<float>> scratch_; // of each thread
+  std::vector<float> partials_;             // of blocks that are divided; one layer at a time
+  std::atomic<int> done_ = 0;               // times that a thread has left compute()
 };
 
 } // namespace anyclaude::engine
