@@ -41,6 +41,8 @@ struct EngineNumbers {
   std::size_t cells_spanned = 0;    // that the last batch's attention walked over; 0: not known
   std::size_t checkpoints = 0;      // saved states
   std::size_t checkpoint_bytes = 0; // that they take in host memory
+  std::size_t stored_bytes = 0;     // of prefixes kept in host memory beside the KV cache
+  std::uint64_t stored_tokens_restored = 0; // that came back from there instead of being computed
 };
 
 /// Who asks: the identity behind a token. One token is one tenant, and nothing computed for one

@@ -224,7 +224,9 @@ std::optional<EngineNumbers> Embedded::engine_numbers() const {
                        .cells_idle = stats.idle_cells,
                        .cells_spanned = stats.span,
                        .checkpoints = stats.checkpoints,
-                       .checkpoint_bytes = stats.checkpoint_bytes};
+                       .checkpoint_bytes = stats.checkpoint_bytes,
+                       .stored_bytes = stats.stored_bytes,
+                       .stored_tokens_restored = stats.restored_tokens};
 }
 
 std::expected<int, Error> Embedded::count_tokens(const anthropic::Request& request) const {

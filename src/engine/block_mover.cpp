@@ -127,6 +127,9 @@ std::span<const Token> BlockMover::first_missing(const std::string& tenant,
 
 /// Copies the next block that is not stored yet; false when there is none.
 bool BlockMover::copy_next() {
+  if (static_cast<double>(tree_.used()) <
+      options_.from_share * static_cast<double>(tree_.capacity()))
+    return false;
   for (; !keeping_.empty(); keeping_.pop_front()) {
     const Keeping& next = keeping_.front();
     const auto prefix = first_missing(next.tenant, next.tokens);

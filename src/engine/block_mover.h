@@ -19,6 +19,8 @@ struct BlockMoverOptions {
   /// A sequence of the decoder's that is nobody's, for probes.
   SequenceId scratch = -1;
   int batch_tokens = 0; // most in one decode
+  /// Prefixes are copied once so much of the pool is used: before, nothing has to leave it.
+  double from_share = 0;
   /// Milliseconds of a clock that never goes back.
   std::function<double()> now;
 };

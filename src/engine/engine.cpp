@@ -28,6 +28,8 @@ constexpr int kLargestDefaultContext = 65536; // tokens; enough for an agent, a 
 constexpr int kSmallestDefaultContext = 4096;
 constexpr int kContextStep = 256; // libllama rounds the pool up to it
 constexpr const char* kShuttingDown = "the server is shutting down";
+constexpr int kFewestSequences = 48; // of models without a state: each costs a row of logits
+constexpr double kStoreFrom = 0.5;   // share of the pool from which on prefixes are copied
 constexpr std::uint64_t kIdleSequences = 16; // beside the running ones, of models with a state
 constexpr std::uint64_t kMostCheckpointBytes = 512U << 20;
 constexpr float kProgressStep = 0.01F; // of loading, between two changes of the status
@@ -82,7 +84,7 @@ int default_context(const ModelFacts& facts) {
 /// them together take an eighth of what is free, except that the least that works is always there.
 int sequence_count(const ModelFacts& facts, std::uint64_t state_bytes, int max_running) {
   if (facts.memory == MemoryKind::full_attention)
-    return std::max(64, max_running * 2);
+    return std::max(kFewestSequences, max_running * 2);
   constexpr std::uint64_t kLeast = 4; // one runs, one is idle, one is being moved, one to spare
   const auto most = static_cast<std::uint64_t>(max_running) + kIdleSequences;
   const std::uint64_t fit = available_memory() / 8 / std::max<std::uint64_t>(state_bytes, 1);
@@ -232,9 +234,13 @@ bool Engine::State::load() {
   scheduling.checkpoints = has_state;
   scheduling.checkpoint_bytes = std::min(kMostCheckpointBytes, available_memory() / 8);
   scheduling.separate = !model->uses_gpu();
-  if (!has_state)
+  if (!has_state) { // as much again as the pool has, where there is memory for it
+    const std::uint64_t pool =
+        facts.kv_bytes_per_token * static_cast<std::uint64_t>(scheduling.context_tokens);
     store = std::make_unique<kv::BlockStore>(kv::BlockStoreOptions{
-        .memory_bytes = available_memory() / 8, .salt = {}, .fingerprint = {}});
+        .memory_bytes = std::min(pool, available_memory() / 8), .salt = {}, .fingerprint = {}});
+  }
+  scheduling.store_from_share = kStoreFrom;
   scheduling.store = store.get();
   scheduler = std::make_unique<Scheduler>(*decoder, scheduling);
   spdlog::info("model {} ({}), {} tokens of context, {} memory, prefixes are {}", facts.id,

@@ -58,6 +58,7 @@ std::unique_ptr<BlockMover> make_mover(Decoder& decoder, kv::PrefixCache& tree,
   return std::make_unique<BlockMover>(decoder, dynamic_cast<kv::PrefixTree&>(tree), *options.store,
                                       BlockMoverOptions{.scratch = options.sequences,
                                                         .batch_tokens = options.batch_tokens,
+                                                        .from_share = options.store_from_share,
                                                         .now = options.clock});
 }
 

@@ -42,6 +42,7 @@ struct SchedulerOptions {
   /// Where prefixes are kept that leave the pool; null: nowhere. Not with checkpoints. The decoder
   /// must have sequence number `sequences` beside the others.
   kv::BlockStore* store = nullptr;
+  double store_from_share = 0; // of the pool: see BlockMoverOptions::from_share
 };
 
 struct SchedulerStats {

@@ -56,6 +56,10 @@ void add_engine(MetricsText& text, const backend::EngineNumbers& engine) {
              engine.cells_spanned);
   text.gauge("kv_checkpoints", "Saved states that requests can start from.", engine.checkpoints);
   text.gauge("kv_checkpoint_bytes", "Host memory that they take.", engine.checkpoint_bytes);
+  text.gauge("kv_stored_bytes", "Host memory that prefixes take beside the KV cache.",
+             engine.stored_bytes);
+  text.counter("kv_restored_tokens_total", "Tokens that came back from there into the KV cache.",
+               engine.stored_tokens_restored);
   text.counter("kv_evicted_tokens_total", "Tokens of idle prefixes dropped to make room.",
                engine.evicted_tokens);
 }

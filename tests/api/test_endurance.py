@@ -52,7 +52,9 @@ class Load:
 
     async def _sample(self, second):
         metrics = await asyncio.to_thread(self.daemon.metrics)
-        self.samples.append((second, self.daemon.memory_kib(), self.daemon.threads(),
+        # Prefixes that left the pool are kept on purpose, up to a limit of their own.
+        kept = metrics["anyclaude_kv_stored_bytes"] / 1024
+        self.samples.append((second, self.daemon.memory_kib() - kept, self.daemon.threads(),
                              metrics["anyclaude_kv_cells_used"]))
 
     async def _client(self):

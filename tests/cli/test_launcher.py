@@ -103,7 +103,7 @@ def test_a_daemon_that_is_killed_is_replaced_and_the_answer_comes(person):
     asking = subprocess.Popen(
         person.command("-p", "Will you survive?", "--output-format", "json"), cwd=person.project,
         env=person.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: "listening" in person.log() and "prefix reuse on" in person.log(),
+    wait_for(lambda: "listening" in person.log() and "prefixes are reused" in person.log(),
              "the model")
     killed = daemon_pid(person)
     os.kill(killed, signal.SIGKILL)
@@ -118,7 +118,7 @@ def test_sigterm_ends_claude_and_the_daemon(person):
     asking = subprocess.Popen(person.command("-p", "LONG-STORY now"), cwd=person.project,
                               env=person.environment, stdout=subprocess.DEVNULL,
                               stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: "prefix reuse on" in person.log(), "the model")
+    wait_for(lambda: "prefixes are reused" in person.log(), "the model")
     asking.terminate()
     _, errors = asking.communicate(timeout=60)
     assert asking.returncode in (128 + signal.SIGTERM, 1), errors

@@ -6,14 +6,17 @@ namespace anyclaude::gateway {
 namespace {
 
 TEST(Metrics, EachHasItsHelpItsTypeAndOneValue) {
-  const std::string body = metrics_body({.ended = {.requests = 3, .reused_tokens = 12},
-                                         .engine = backend::EngineNumbers{.cells_used = 40,
-                                                                          .paused = 5,
-                                                                          .cells_idle = 30,
-                                                                          .cells_spanned = 256,
-                                                                          .checkpoints = 7,
-                                                                          .checkpoint_bytes = 700},
-                                         .open_connections = 2});
+  const std::string body =
+      metrics_body({.ended = {.requests = 3, .reused_tokens = 12},
+                    .engine = backend::EngineNumbers{.cells_used = 40,
+                                                     .paused = 5,
+                                                     .cells_idle = 30,
+                                                     .cells_spanned = 256,
+                                                     .checkpoints = 7,
+                                                     .checkpoint_bytes = 700,
+                                                     .stored_bytes = 900,
+                                                     .stored_tokens_restored = 30},
+                    .open_connections = 2});
   EXPECT_TRUE(body.contains("# HELP anyclaude_requests_total Requests for a message that have "
                             "ended.\n# TYPE anyclaude_requests_total counter\n"
                             "anyclaude_requests_total 3\n"));
@@ -25,6 +28,8 @@ TEST(Metrics, EachHasItsHelpItsTypeAndOneValue) {
                             "anyclaude_kv_cells_spanned 256\n"));
   EXPECT_TRUE(body.contains("\nanyclaude_kv_checkpoints 7\n"));
   EXPECT_TRUE(body.contains("\nanyclaude_kv_checkpoint_bytes 700\n"));
+  EXPECT_TRUE(body.contains("\nanyclaude_kv_stored_bytes 900\n"));
+  EXPECT_TRUE(body.contains("\nanyclaude_kv_restored_tokens_total 30\n"));
   EXPECT_TRUE(body.contains("\n# TYPE anyclaude_engine_paused_total counter\n"
                             "anyclaude_engine_paused_total 5\n"));
   EXPECT_TRUE(body.ends_with("\nanyclaude_open_connections 2\n"));
