@@ -6,6 +6,9 @@
 #include "launch/control_server.h"
 #include "text/random_text.h"
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -199,8 +202,23 @@ std::string program_version() {
   return ANYCLAUDE_VERSION;
 }
 
+namespace {
+
+/// Memory of this size goes back to the system when it is freed. Left to itself, glibc raises the
+/// limit behind the first large block that is freed, and then the KV blocks that come and go leave
+/// holes (mallopt(3), M_MMAP_THRESHOLD).
+void return_large_memory() {
+#if defined(__GLIBC__)
+  constexpr int kBytes = 256 << 10;
+  mallopt(M_MMAP_THRESHOLD, kBytes);
+#endif
+}
+
+} // namespace
+
 int run_daemon(const DaemonOptions& options, launch::ControlListener listener,
                const std::function<void(const DaemonAddress&)>& on_listening) {
+  return_large_memory();
   const EndSignals signals;
   Daemon daemon(options);
   const auto address = daemon.start(std::move(listener));
