@@ -9,12 +9,11 @@ import concurrent.futures
 import pathlib
 import random
 import statistics
-import sys
 import tempfile
 import threading
 
 from report import Report
-from servers import SERVERS, Setting, ask
+from servers import Setting, ask, progress, side_by_side
 from ttft import Conversation, long_winded, prose, request, user, words_for
 
 CLIENTS = 16
@@ -114,28 +113,17 @@ def main():
     parser.add_argument("--json", help="write the figures to this file as well")
     options = parser.parse_args()
 
-    def progress(what):
-        if sys.stderr.isatty():
-            print(f"\r{what}\x1b[K", end="", file=sys.stderr, flush=True)
-
     with tempfile.TemporaryDirectory(prefix="anyclaude-bench-") as name:
         folder = pathlib.Path(name)
         model = (options.model or long_winded(folder, options.size)).resolve()
         report = Report({"file": model.name, "bytes": model.stat().st_size})
-        kinds = [SERVERS["anyclaude"]] + ([SERVERS[options.peer]] if options.peer else [])
         for case, context, parallel, measure in (
                 ("mixed", CLIENTS * 5_120, CLIENTS, measure_mixed),
                 ("gap", CLIENTS * SLOT, CLIENTS, measure_gaps)):
             if options.only not in (None, case):
                 continue
-            servers = []
-            try:
-                for kind in kinds:
-                    servers.append(kind(Setting(model, context, parallel), folder))
+            with side_by_side(options.peer, Setting(model, context, parallel), folder) as servers:
                 measure(report, servers, options.rounds, progress)
-            finally:
-                for server in servers:
-                    server.stop()
     progress("")
     report.print()
     if options.json:

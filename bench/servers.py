@@ -1,5 +1,6 @@
 """The servers that a benchmark compares, and one streaming request to either."""
 
+import contextlib
 import dataclasses
 import http.client
 import json
@@ -77,6 +78,23 @@ class LlamaServer:
 
 
 SERVERS = {server.who: server for server in (Anyclaude, LlamaServer)}
+
+
+@contextlib.contextmanager
+def side_by_side(peer, setting, folder):
+    """Our server, and the one named `peer` unless it is None; both are stopped at the end."""
+    with contextlib.ExitStack() as running:
+        servers = []
+        for who in ("anyclaude", peer) if peer else ("anyclaude",):
+            servers.append(SERVERS[who](setting, folder))
+            running.callback(servers[-1].stop)
+        yield servers
+
+
+def progress(what):
+    """Says on a terminal what is measured now, in place of what was said before."""
+    if sys.stderr.isatty():
+        print(f"\r{what}\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def post(server, path, body, timeout=3600):

@@ -10,11 +10,10 @@ import pathlib
 import random
 import statistics
 import subprocess
-import sys
 import tempfile
 
 from report import Report
-from servers import PROGRAM, SERVERS, Setting, ask, count_tokens
+from servers import PROGRAM, Setting, ask, count_tokens, progress, side_by_side
 
 PROMPT = 18_490  # tokens
 SHORT, LONG = 26, 200  # new tokens of a follow-up
@@ -145,31 +144,20 @@ def main():
     parser.add_argument("--json", help="write the figures to this file as well")
     options = parser.parse_args()
 
-    def progress(what):
-        if sys.stderr.isatty():
-            print(f"\r{what}\x1b[K", end="", file=sys.stderr, flush=True)
-
     with tempfile.TemporaryDirectory(prefix="anyclaude-bench-") as name:
         folder = pathlib.Path(name)
         model = (options.model or long_winded(folder, options.size)).resolve()
         report = Report({"file": model.name, "bytes": model.stat().st_size})
-        kinds = [SERVERS["anyclaude"]] + ([SERVERS[options.peer]] if options.peer else [])
 
-        def side_by_side(context, parallel, measure, *arguments):
-            servers = []
-            try:
-                for kind in kinds:
-                    servers.append(kind(Setting(model, context, parallel), folder))
+        def compare(context, parallel, measure, *arguments):
+            with side_by_side(options.peer, Setting(model, context, parallel), folder) as servers:
                 measure(report, servers, *arguments, options.rounds, progress)
-            finally:
-                for server in servers:
-                    server.stop()
 
         # As large as two conversations side by side: a slot of llama-server has half of it.
-        side_by_side(2 * (options.prompt + 2_000) // 256 * 256, 2, measure_turns, options.prompt)
+        compare(2 * (options.prompt + 2_000) // 256 * 256, 2, measure_turns, options.prompt)
         for clients in options.clients:
-            side_by_side(clients * 5_120, clients, measure_clients, clients)
-        side_by_side(2 * 4_096, 2, measure_decode)
+            compare(clients * 5_120, clients, measure_clients, clients)
+        compare(2 * 4_096, 2, measure_decode)
     progress("")
     report.ratio("own_cold_per_followup",
                  report.median("anyclaude", "cold") / report.median("anyclaude", "followup"))
