@@ -163,9 +163,10 @@ struct Embedded::Lazy {
   std::string error;
 };
 
-Embedded::Embedded(engine::EngineOptions options)
-    : model_id_(options.model.stem().string()), model_time_(modification_time(options.model)),
-      lazy_(std::make_unique<Lazy>()), engine_(std::move(options)) {}
+Embedded::Embedded(engine::EngineOptions options, PromptOptions prompts)
+    : prompt_options_(std::move(prompts)), model_id_(options.model.stem().string()),
+      model_time_(modification_time(options.model)), lazy_(std::make_unique<Lazy>()),
+      engine_(std::move(options)) {}
 
 Embedded::~Embedded() = default;
 
@@ -180,7 +181,8 @@ std::expected<const prompt::PromptBuilder*, Error> Embedded::prompts() const {
       lazy_->error = parsed.error();
       return;
     }
-    lazy_->prompts.emplace(std::move(*parsed), tokenizer_of(engine_.model()));
+    lazy_->prompts.emplace(std::move(*parsed), tokenizer_of(engine_.model()),
+                           prompt_options_.layout);
     lazy_->markers = answer_markers(engine_.model());
   });
   if (!lazy_->prompts)

@@ -66,6 +66,10 @@ void add_serving_options(CLI::App& app, ServingOptions& options) {
   app.add_option("--kv-type", daemon.kv_type, "Type of the KV cache: f16 or q8_0 [f16]")
       ->check(one_of({"f16", "q8_0"}))
       ->type_name("TYPE");
+  app.add_option("--prompt-layout", daemon.prompt_layout,
+                 "stable-first, or as-sent: leave prompts in the client's order [stable-first]")
+      ->check(one_of({"stable-first", "as-sent"}))
+      ->type_name("NAME");
   app.add_option("--port", daemon.port, "TCP port [any free one]")->type_name("N");
   app.add_option("--token", daemon.token, "Bearer token that clients need [a new one]")
       ->type_name("TOKEN");
@@ -91,6 +95,8 @@ std::expected<void, std::string> complete(ServingOptions& options, const Setup& 
     daemon.port = config.port.value_or(0);
   if (daemon.token.empty())
     daemon.token = config.token.value_or("");
+  if (daemon.prompt_layout.empty())
+    daemon.prompt_layout = config.prompt_layout.value_or("");
   if (options.claude.empty())
     options.claude = config.claude.value_or("");
   if (daemon.model.empty())

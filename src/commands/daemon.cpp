@@ -152,7 +152,10 @@ void Daemon::start_backend() {
     engine.kv_type = options_.kv_type;
     engine.cache_folder = options_.cache;
     engine.on_status_change = [this] { refresh(); };
-    auto own = std::make_unique<backend::Embedded>(std::move(engine));
+    backend::PromptOptions prompts;
+    prompts.layout =
+        prompt::parse_layout(options_.prompt_layout).value_or(prompt::Layout::stable_first);
+    auto own = std::make_unique<backend::Embedded>(std::move(engine), std::move(prompts));
     embedded = own.get();
     made = std::move(own);
   }

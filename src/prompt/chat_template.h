@@ -18,6 +18,13 @@ struct TemplateInput {
   bool enable_thinking = false;
 };
 
+/// Where the system text has to stand so that a template renders the tools in front of it.
+enum class SystemPlace {
+  in_front,       // tools come first anyway, or cannot
+  second_system,  // in a system message of its own behind a short first one
+  first_user_turn // at the beginning of the first user message, behind a short system message
+};
+
 /// What a template can do, found by rendering probes through it.
 struct TemplateAbilities {
   bool tools = false; // otherwise tools are described in the system text
@@ -26,6 +33,10 @@ struct TemplateAbilities {
   bool parallel_tool_calls = false;
   bool system_role = false; // otherwise the system text goes into the first user turn
   bool thinking = false;    // obeys enable_thinking
+  SystemPlace system_place = SystemPlace::in_front;
+  /// The template describes the tools beside the last question and so moves them with every turn.
+  /// render() keeps them beside the first one.
+  bool tools_move = false;
 };
 
 /// A model's own Jinja chat template, compiled once. Thread-safe.
@@ -49,6 +60,8 @@ class ChatTemplate {
   struct Compiled;
   explicit ChatTemplate(std::unique_ptr<Compiled> compiled);
   void probe();
+  std::string apply(const TemplateInput& input) const; // throws what the template says
+  std::string with_tools_at_first_question(const TemplateInput& input) const;
 
   std::unique_ptr<Compiled> compiled_;
   TemplateAbilities abilities_;

@@ -56,13 +56,16 @@ std::vector<std::string> find_turn_starts(const ChatTemplate& chat_template,
 
 } // namespace
 
-PromptBuilder::PromptBuilder(ChatTemplate chat_template, Tokenizer tokenizer)
-    : template_(std::move(chat_template)), control_(tokenizer.control_texts),
+PromptBuilder::PromptBuilder(ChatTemplate chat_template, Tokenizer tokenizer, Layout layout)
+    : template_(std::move(chat_template)), layout_(layout), control_(tokenizer.control_texts),
       turn_starts_(find_turn_starts(template_, control_)), tokenizer_(std::move(tokenizer)) {}
 
 std::expected<Prompt, anthropic::Error>
 PromptBuilder::build(const anthropic::Request& request) const {
-  Canonical canonical = canonicalize(request, control_);
+  Arrangement arrangement;
+  arrangement.layout = layout_;
+  arrangement.system_place = template_.abilities().system_place;
+  Canonical canonical = canonicalize(request, control_, arrangement);
   const auto rendered = template_.render(canonical.input);
   if (!rendered)
     return std::unexpected(

@@ -5,6 +5,7 @@
 #include "prompt/answer_parser.h"
 #include "prompt/chat_template.h"
 #include "prompt/control_text.h"
+#include "prompt/layout.h"
 #include "prompt/segment_tokenizer.h"
 
 #include <cstdint>
@@ -24,7 +25,8 @@ struct Prompt {
 /// Makes the prompt of a request for one model. Thread-safe.
 class PromptBuilder {
  public:
-  PromptBuilder(ChatTemplate chat_template, Tokenizer tokenizer);
+  PromptBuilder(ChatTemplate chat_template, Tokenizer tokenizer,
+                Layout layout = Layout::stable_first);
 
   /// Errors are invalid_request: the template refuses the conversation.
   std::expected<Prompt, anthropic::Error> build(const anthropic::Request& request) const;
@@ -33,6 +35,7 @@ class PromptBuilder {
 
  private:
   ChatTemplate template_;
+  Layout layout_;
   ControlText control_;
   std::vector<std::string> turn_starts_; // control texts that begin a message
   mutable SegmentTokenizer tokenizer_;   // remembers; thread-safe
