@@ -1,7 +1,6 @@
 #include "backend/embedded.h"
 
 #include "prompt/answer_parser.h"
-#include "prompt/prompt_builder.h"
 
 #include <spdlog/spdlog.h>
 
@@ -163,7 +162,7 @@ struct Embedded::Lazy {
   std::string error;
 };
 
-Embedded::Embedded(engine::EngineOptions options, PromptOptions prompts)
+Embedded::Embedded(engine::EngineOptions options, prompt::PromptOptions prompts)
     : prompt_options_(std::move(prompts)), model_id_(options.model.stem().string()),
       model_time_(modification_time(options.model)), lazy_(std::make_unique<Lazy>()),
       engine_(std::move(options)) {}
@@ -181,8 +180,7 @@ std::expected<const prompt::PromptBuilder*, Error> Embedded::prompts() const {
       lazy_->error = parsed.error();
       return;
     }
-    lazy_->prompts.emplace(std::move(*parsed), tokenizer_of(engine_.model()),
-                           prompt_options_.layout);
+    lazy_->prompts.emplace(std::move(*parsed), tokenizer_of(engine_.model()), prompt_options_);
     lazy_->markers = answer_markers(engine_.model());
   });
   if (!lazy_->prompts)
@@ -239,7 +237,7 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
   const auto builder = prompts();
   if (!builder)
     return std::unexpected(builder.error());
-  auto prompt = (*builder)->build(request);
+  auto prompt = (*builder)->build(request, caller.tenant);
   if (!prompt)
     return std::unexpected(prompt.error());
   for (const std::string& warning : prompt->warnings)

@@ -2,26 +2,17 @@
 
 #include "backend/backend.h"
 #include "engine/engine.h"
-#include "prompt/layout.h"
+#include "prompt/prompt_builder.h"
 
 #include <memory>
 
-namespace anyclaude::prompt {
-class PromptBuilder;
-}
-
 namespace anyclaude::backend {
-
-/// How requests become prompts.
-struct PromptOptions {
-  prompt::Layout layout = prompt::Layout::stable_first;
-};
 
 /// Answers with our own engine: a GGUF model in this process.
 class Embedded : public Backend {
  public:
   /// Returns at once; health() tells when the model is loaded.
-  explicit Embedded(engine::EngineOptions options, PromptOptions prompts = {});
+  explicit Embedded(engine::EngineOptions options, prompt::PromptOptions prompts = {});
   ~Embedded() override;
 
   Health health() const override;
@@ -39,7 +30,7 @@ class Embedded : public Backend {
   std::expected<const prompt::PromptBuilder*, anthropic::Error> prompts() const;
 
   struct Lazy;
-  PromptOptions prompt_options_;
+  prompt::PromptOptions prompt_options_;
   std::string model_id_;
   std::int64_t model_time_ = 0; // of the file, seconds
   std::unique_ptr<Lazy> lazy_;

@@ -85,6 +85,7 @@ std::expected<void, std::string> complete(ServingOptions& options, const Setup& 
   const Config& config = setup.config;
   DaemonOptions& daemon = options.daemon;
   daemon.cache = setup.paths.cache;
+  daemon.state = setup.paths.state;
   if (!options.model.empty())
     daemon.model = options.model;
   else if (config.model)

@@ -4,6 +4,7 @@
 #include "backend/no_model.h"
 #include "gateway/gateway.h"
 #include "launch/control_server.h"
+#include "launch/paths.h"
 #include "text/random_text.h"
 
 #include <pthread.h>
@@ -82,6 +83,7 @@ class Daemon {
   std::expected<void, std::string> start_control(launch::ControlListener listener);
   std::expected<void, std::string> start_gateway();
   void start_backend();
+  std::filesystem::path folder_for(const char* name) const;
   void refresh();
 
   const DaemonOptions& options_;
@@ -137,6 +139,18 @@ std::expected<void, std::string> Daemon::start_control(launch::ControlListener l
   return {};
 }
 
+/// A folder of this name in the state folder; nothing where there can be none, with a warning.
+std::filesystem::path Daemon::folder_for(const char* name) const {
+  if (options_.state.empty())
+    return {};
+  const auto folder = options_.state / name;
+  if (const auto made = launch::make_private_folder(folder); !made) {
+    spdlog::warn("{}; nothing is kept there", made.error());
+    return {};
+  }
+  return folder;
+}
+
 void Daemon::start_backend() {
   std::unique_ptr<backend::Backend> made;
   const backend::Embedded* embedded = nullptr;
@@ -152,9 +166,10 @@ void Daemon::start_backend() {
     engine.kv_type = options_.kv_type;
     engine.cache_folder = options_.cache;
     engine.on_status_change = [this] { refresh(); };
-    backend::PromptOptions prompts;
+    prompt::PromptOptions prompts;
     prompts.layout =
         prompt::parse_layout(options_.prompt_layout).value_or(prompt::Layout::stable_first);
+    prompts.tool_order_folder = folder_for("tool-order");
     auto own = std::make_unique<backend::Embedded>(std::move(engine), std::move(prompts));
     embedded = own.get();
     made = std::move(own);

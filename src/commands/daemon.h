@@ -23,6 +23,7 @@ struct DaemonOptions {
   std::string token;      // empty: a new one
   std::vector<std::string> allowed_hosts{};
   std::filesystem::path cache; // a folder for what can be made again
+  std::filesystem::path state; // a folder for what cannot; empty: nothing is kept
   bool ends_with_last_launcher = false;
 };
 

@@ -96,9 +96,10 @@ class Canonicalizer {
       else
         tools.push_back(&tool);
     }
-    if (arrangement_.tool_rank)
-      std::ranges::stable_sort(
-          tools, {}, [this](const Tool* tool) { return arrangement_.tool_rank(tool->name); });
+    std::ranges::stable_sort(tools, {}, [this](const Tool* tool) {
+      const auto rank = arrangement_.tool_ranks.find(tool->name);
+      return rank == arrangement_.tool_ranks.end() ? -1 : rank->second;
+    });
     for (const Tool* tool : tools)
       out_.input.tools.push_back(tool_json(*tool));
   }

@@ -6,8 +6,8 @@
 #include "prompt/layout.h"
 
 #include <functional>
+#include <map>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace anyclaude::prompt {
@@ -25,8 +25,8 @@ struct Arrangement {
   Layout layout = Layout::stable_first;
   /// Where the system text goes when there are tools, so that the template renders them first.
   SystemPlace system_place = SystemPlace::in_front;
-  /// Sorts the tools, smallest first; empty: the client's order.
-  std::function<int(std::string_view tool_name)> tool_rank;
+  /// Tools stand in the order of these, the smallest first; one without a rank stands in front.
+  std::map<std::string, int, std::less<>> tool_ranks;
 };
 
 /// Brings a request to its canonical form:

@@ -56,16 +56,32 @@ std::vector<std::string> find_turn_starts(const ChatTemplate& chat_template,
 
 } // namespace
 
-PromptBuilder::PromptBuilder(ChatTemplate chat_template, Tokenizer tokenizer, Layout layout)
-    : template_(std::move(chat_template)), layout_(layout), control_(tokenizer.control_texts),
-      turn_starts_(find_turn_starts(template_, control_)), tokenizer_(std::move(tokenizer)) {}
+PromptBuilder::PromptBuilder(ChatTemplate chat_template, Tokenizer tokenizer, PromptOptions options)
+    : template_(std::move(chat_template)), layout_(options.layout),
+      tool_order_(std::make_unique<ToolOrder>(std::move(options.tool_order_folder))),
+      control_(tokenizer.control_texts), turn_starts_(find_turn_starts(template_, control_)),
+      tokenizer_(std::move(tokenizer)) {}
 
-std::expected<Prompt, anthropic::Error>
-PromptBuilder::build(const anthropic::Request& request) const {
+Arrangement PromptBuilder::arrange(const anthropic::Request& request,
+                                   const std::string& tenant) const {
   Arrangement arrangement;
   arrangement.layout = layout_;
+  if (layout_ == Layout::as_sent)
+    return arrangement;
   arrangement.system_place = template_.abilities().system_place;
-  Canonical canonical = canonicalize(request, control_, arrangement);
+  std::vector<std::string_view> names;
+  for (const anthropic::Tool& tool : request.tools)
+    if (tool.server_type.empty() && !tool.defer_loading)
+      names.emplace_back(tool.name);
+  const auto ranks = tool_order_->ranks(tenant, names);
+  for (std::size_t i = 0; i < names.size(); ++i)
+    arrangement.tool_ranks.emplace(names[i], ranks[i]);
+  return arrangement;
+}
+
+std::expected<Prompt, anthropic::Error> PromptBuilder::build(const anthropic::Request& request,
+                                                             const std::string& tenant) const {
+  Canonical canonical = canonicalize(request, control_, arrange(request, tenant));
   const auto rendered = template_.render(canonical.input);
   if (!rendered)
     return std::unexpected(

@@ -7,13 +7,18 @@
 #include "prompt/control_text.h"
 #include "prompt/layout.h"
 #include "prompt/segment_tokenizer.h"
+#include "prompt/tool_order.h"
 
 #include <cstdint>
 #include <expected>
+#include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace anyclaude::prompt {
+
+struct Arrangement;
 
 struct Prompt {
   std::vector<std::int32_t> tokens;
@@ -22,20 +27,29 @@ struct Prompt {
   std::vector<std::string> warnings; // for the log
 };
 
+/// How requests become prompts.
+struct PromptOptions {
+  Layout layout = Layout::stable_first;
+  std::filesystem::path tool_order_folder; // where the order of tools is kept; empty: nowhere
+};
+
 /// Makes the prompt of a request for one model. Thread-safe.
 class PromptBuilder {
  public:
-  PromptBuilder(ChatTemplate chat_template, Tokenizer tokenizer,
-                Layout layout = Layout::stable_first);
+  PromptBuilder(ChatTemplate chat_template, Tokenizer tokenizer, PromptOptions options = {});
 
   /// Errors are invalid_request: the template refuses the conversation.
-  std::expected<Prompt, anthropic::Error> build(const anthropic::Request& request) const;
+  std::expected<Prompt, anthropic::Error> build(const anthropic::Request& request,
+                                                const std::string& tenant = {}) const;
 
   const TemplateAbilities& abilities() const { return template_.abilities(); }
 
  private:
+  Arrangement arrange(const anthropic::Request& request, const std::string& tenant) const;
+
   ChatTemplate template_;
   Layout layout_;
+  std::unique_ptr<ToolOrder> tool_order_; // learns; thread-safe
   ControlText control_;
   std::vector<std::string> turn_starts_; // control texts that begin a message
   mutable SegmentTokenizer tokenizer_;   // remembers; thread-safe
