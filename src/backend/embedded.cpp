@@ -1,5 +1,6 @@
 #include "backend/embedded.h"
 
+#include "anthropic/answer_blocks.h"
 #include "prompt/answer_parser.h"
 
 #include <spdlog/spdlog.h>
@@ -7,9 +8,11 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <functional>
 #include <limits>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <utility>
 
 namespace anyclaude::backend {
@@ -56,8 +59,12 @@ engine::SamplingOptions sampling(const anthropic::Request& request,
 /// Turns what the engine says about one job into the API's events. Lives on the engine thread.
 class Answer {
  public:
-  Answer(prompt::AnswerFormat format, bool caching, EventSink sink)
-      : parser_(format), caching_(caching), sink_(std::move(sink)) {}
+  /// What is to be done with a whole answer and its sampled tokens.
+  using Keep =
+      std::function<void(std::vector<anthropic::ContentBlock>, std::span<const std::int32_t>)>;
+
+  Answer(prompt::AnswerFormat format, bool caching, EventSink sink, Keep keep)
+      : parser_(format), caching_(caching), sink_(std::move(sink)), keep_(std::move(keep)) {}
 
   void operator()(engine::JobEvent event) {
     std::visit(Overloaded{
@@ -88,12 +95,26 @@ class Answer {
   }
 
   void forward(prompt::AnswerParser::Events events) {
-    for (auto& event : events)
+    for (auto& event : events) {
+      blocks_.add(event);
       sink_(std::move(event));
+    }
+  }
+
+  /// Before the client hears of the end: its next request may come at once. Behind a stop sequence
+  /// there are tokens that the client has not seen.
+  void keep(const engine::JobEnded& event) {
+    std::span<const std::int32_t> sampled(event.sampled);
+    if (event.reason == engine::EndReason::stop_sequence)
+      return;
+    if (event.reason == engine::EndReason::end_of_turn)
+      sampled = sampled.first(sampled.size() - 1);
+    keep_(blocks_.take(), sampled);
   }
 
   void end(const engine::JobEnded& event) {
     forward(parser_.finish(event.reason == engine::EndReason::end_of_turn));
+    keep(event);
     using anthropic::StopReason;
     anthropic::Finished finished;
     switch (event.reason) {
@@ -119,6 +140,8 @@ class Answer {
   prompt::AnswerParser parser_;
   bool caching_;
   EventSink sink_;
+  Keep keep_;
+  anthropic::AnswerBlocks blocks_;
   anthropic::Usage usage_;
 };
 
@@ -149,6 +172,10 @@ prompt::Tokenizer tokenizer_of(const engine::Model& model) {
   };
   tokenizer.prompt_start = model.prompt_start();
   tokenizer.control_texts = model.control_texts();
+  for (const std::string& text : tokenizer.control_texts)
+    if (const auto tokens = model.tokenize(text, true);
+        tokens.size() == 1 && model.ends_turn(tokens.front()))
+      tokenizer.turn_ends.push_back(text);
   return tokenizer;
 }
 
@@ -260,8 +287,15 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
   job.max_tokens = request.max_tokens;
   job.stop_sequences = request.stop_sequences;
   job.visible_control = lazy_->markers;
-  job.on_event = [answer =
-                      std::make_shared<Answer>(prompt->format, request.caching, std::move(sink))](
+  auto keep = [builder = *builder, continuation = std::move(prompt->continuation)](
+                  const std::vector<anthropic::ContentBlock>& blocks,
+                  std::span<const std::int32_t> sampled) mutable {
+    if (continuation)
+      builder->remember(*std::move(continuation), blocks, sampled);
+    continuation.reset();
+  };
+  job.on_event = [answer = std::make_shared<Answer>(prompt->format, request.caching,
+                                                    std::move(sink), std::move(keep))](
                      engine::JobEvent event) { (*answer)(std::move(event)); };
   auto handle = engine_.submit(std::move(job));
   if (handle)

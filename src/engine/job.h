@@ -45,7 +45,8 @@ enum class EndReason { end_of_turn, max_tokens, stop_sequence, context_full };
 struct JobEnded {
   EndReason reason = EndReason::end_of_turn;
   std::string stop_sequence;
-  int output_tokens = 0; // sampled, the end-of-turn token included
+  int output_tokens = 0;      // sampled, the end-of-turn token included
+  std::vector<Token> sampled; // those tokens
 };
 
 struct JobFailed {

@@ -1,5 +1,7 @@
 #include "prompt/canonical.h"
 
+#include "prompt/turn_form.h"
+
 #include <algorithm>
 #include <map>
 
@@ -179,6 +181,11 @@ class Canonicalizer {
     for (const auto* result : results) {
       const auto call =
           std::ranges::find(last_calls_, result->tool_use_id, &anthropic::ToolUseBlock::id);
+      if (!arrangement_.tool_messages) {
+        const std::string name = call == last_calls_.end() ? "a tool" : call->name;
+        add_user_text("Result of " + name + ":\n" + result_text(*result));
+        continue;
+      }
       Json message = {{"role", "tool"}, {"tool_call_id", result->tool_use_id}};
       if (call != last_calls_.end())
         message["name"] = control_.protect(call->name);
@@ -237,6 +244,7 @@ class Canonicalizer {
       turn["reasoning_content"] = control_.protect(thinking);
     if (!calls.empty())
       turn["tool_calls"] = std::move(calls);
+    out_.answers.push_back({out_.input.messages.size(), turn_form(message.content)});
     out_.input.messages.push_back(std::move(turn));
   }
 

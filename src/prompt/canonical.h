@@ -5,6 +5,7 @@
 #include "prompt/control_text.h"
 #include "prompt/layout.h"
 
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <string>
@@ -15,6 +16,12 @@ namespace anyclaude::prompt {
 /// A request in the one form that a chat template gets, whatever shape the client sent it in.
 struct Canonical {
   TemplateInput input;
+  /// Where assistants' turns stand in the input's messages, with their turn_form().
+  struct Answer {
+    std::size_t message = 0;
+    std::string form;
+  };
+  std::vector<Answer> answers;
   /// Text that the answer is to begin with: the request's last message was the assistant's.
   std::string answer_prefix;
   std::vector<std::string> warnings; // for the log
@@ -25,6 +32,9 @@ struct Arrangement {
   Layout layout = Layout::stable_first;
   /// Where the system text goes when there are tools, so that the template renders them first.
   SystemPlace system_place = SystemPlace::in_front;
+  /// Whether the template has messages for tools' results. Otherwise they join the user's turn, and
+  /// turns of user and assistant alternate, as most such templates insist.
+  bool tool_messages = true;
   /// Tools stand in the order of these, the smallest first; one without a rank stands in front.
   std::map<std::string, int, std::less<>> tool_ranks;
 };

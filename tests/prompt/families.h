@@ -13,7 +13,7 @@ struct Family {
   const char* name;
   const char* source;
   std::vector<std::string> controls;
-  std::string turn_end; // behind an assistant's message
+  std::vector<std::string> turn_ends; // tokens that end an answer
 };
 
 /// System text and tools in one turn, calls as XML; further system messages have a turn each.
@@ -191,27 +191,27 @@ inline constexpr const char* kGemmaLike = R"(<bos>
 
 inline std::vector<Family> families() {
   return {
-      {"qwen", kQwenLikeTemplate, {"<|im_start|>", "<|im_end|>"}, "<|im_end|>"},
-      {"qwen-coder", kQwenCoderLike, {"<|im_start|>", "<|im_end|>"}, "<|im_end|>"},
+      {"qwen", kQwenLikeTemplate, {"<|im_start|>", "<|im_end|>"}, {"<|im_end|>"}},
+      {"qwen-coder", kQwenCoderLike, {"<|im_start|>", "<|im_end|>"}, {"<|im_end|>"}},
       {"llama",
        kLlamaLike,
        {"<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"},
-       "<|eot_id|>"},
+       {"<|eot_id|>"}},
       {"mistral",
        kMistralLike,
        {"<s>", "</s>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]",
         "[TOOL_CALLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]"},
-       "</s>"},
-      {"deepseek", kDeepSeekLike, {"<begin>", "<User>", "<Assistant>", "<end>"}, "<end>"},
+       {"</s>"}},
+      {"deepseek", kDeepSeekLike, {"<begin>", "<User>", "<Assistant>", "<end>"}, {"<end>"}},
       {"glm",
        kGlmLike,
        {"[gMASK]", "<sop>", "<|system|>", "<|user|>", "<|assistant|>", "<|observation|>"},
-       "<|user|>"},
+       {"<|user|>", "<|observation|>"}},
       {"harmony",
        kHarmonyLike,
        {"<|start|>", "<|end|>", "<|message|>", "<|channel|>", "<|call|>", "<|return|>"},
-       "<|end|>"},
-      {"gemma", kGemmaLike, {"<bos>", "<start_of_turn>", "<end_of_turn>"}, "<end_of_turn>"},
+       {"<|return|>", "<|call|>"}},
+      {"gemma", kGemmaLike, {"<bos>", "<start_of_turn>", "<end_of_turn>"}, {"<end_of_turn>"}},
   };
 }
 
