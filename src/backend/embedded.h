@@ -3,8 +3,10 @@
 #include "backend/backend.h"
 #include "engine/engine.h"
 #include "prompt/prompt_builder.h"
+#include "prompt/prompt_watch.h"
 
 #include <memory>
+#include <vector>
 
 namespace anyclaude::backend {
 
@@ -24,6 +26,9 @@ class Embedded : public Backend {
   start(const anthropic::Request& request, const Caller& caller, EventSink sink) override;
 
   const engine::Engine& engine() const { return engine_; }
+
+  /// How far the last prompts begin like those before, oldest first.
+  std::vector<prompt::PromptReport> prompt_reports() const;
 
  private:
   /// Null with the reason while the model is not there.

@@ -2,6 +2,7 @@
 
 #include "commands/bench.h"
 #include "commands/config.h"
+#include "commands/doctor.h"
 #include "commands/launch.h"
 #include "commands/model.h"
 #include "commands/serve.h"
@@ -23,7 +24,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kUsageError = 2;
-constexpr std::array<std::string_view, 4> kCommands = {"serve", "stop", "model", "bench"};
+constexpr std::array<std::string_view, 5> kCommands = {"serve", "stop", "model", "bench", "doctor"};
 
 int fail(int status, const std::string& sentence) {
   std::fprintf(stderr, "anyclaude: %s\n", sentence.c_str());
@@ -140,7 +141,8 @@ int run_launcher(int argc, char** argv) {
              "  serve        run the daemon alone, for any client of the Messages API\n"
              "  stop         end the running daemon\n"
              "  model        make a demo model, or tell what is in a GGUF file\n"
-             "  bench        measure what reuse saves, with the real Claude Code\n\n"
+             "  bench        measure what reuse saves, with the real Claude Code\n"
+             "  doctor       tell why prompts were not reused\n\n"
              "`anyclaude COMMAND --help` tells more. Everything that is not listed here goes to\n"
              "Claude Code, and so does everything behind --.");
   ServingOptions options;
@@ -262,6 +264,10 @@ int run_command(int argc, char** argv) {
       ->type_name("N");
   bench_app.add_option("--json", bench.json, "Write the figures to this file as well")
       ->type_name("FILE");
+  CLI::App& doctor_app = *app.add_subcommand("doctor", "Tell why prompts were not reused");
+  doctor_app
+      .add_flag("--prompt", "Where the running daemon's last prompts part from those before")
+      ->required();
   CLI11_PARSE(app, argc, argv);
 
   if (app.got_subcommand("model"))
@@ -276,6 +282,8 @@ int run_command(int argc, char** argv) {
     bench.daemon.cache = setup->paths.cache;
     return run_bench(bench);
   }
+  if (app.got_subcommand(&doctor_app))
+    return print_prompt_reports(setup->paths);
   if (app.got_subcommand(&stop_app))
     return stop(setup->paths);
   if (host->empty())

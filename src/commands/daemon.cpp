@@ -130,6 +130,10 @@ std::expected<void, std::string> Daemon::start_control(launch::ControlListener l
   callbacks.session = [this](const std::string& session) {
     return session_numbers(stats_, session);
   };
+  callbacks.prompts = [this] {
+    const std::scoped_lock lock(mutex_);
+    return embedded_ ? prompt::to_json(embedded_->prompt_reports()) : std::string("[]");
+  };
   if (options_.ends_with_last_launcher)
     callbacks.on_last_detached = [] { ::kill(::getpid(), SIGTERM); };
   auto control = launch::ControlServer::start(std::move(listener), std::move(callbacks));
