@@ -186,7 +186,6 @@ struct Embedded::Lazy {
   std::once_flag once;
   std::optional<prompt::PromptBuilder> prompts;
   std::vector<engine::Token> markers;
-  std::optional<prompt::PromptWatch> watch;
   std::string error;
 };
 
@@ -208,8 +207,6 @@ std::expected<const prompt::PromptBuilder*, Error> Embedded::prompts() const {
       lazy_->error = parsed.error();
       return;
     }
-    lazy_->watch.emplace(
-        [&model = engine_.model()](std::int32_t token) { return model.piece(token); });
     lazy_->prompts.emplace(std::move(*parsed), tokenizer_of(engine_.model()), prompt_options_);
     lazy_->markers = answer_markers(engine_.model());
   });
@@ -252,11 +249,6 @@ std::optional<EngineNumbers> Embedded::engine_numbers() const {
                        .evicted_tokens = stats.evicted_tokens};
 }
 
-std::vector<prompt::PromptReport> Embedded::prompt_reports() const {
-  const auto builder = prompts(); // which makes the watch
-  return builder ? lazy_->watch->reports() : std::vector<prompt::PromptReport>{};
-}
-
 std::expected<int, Error> Embedded::count_tokens(const anthropic::Request& request) const {
   const auto builder = prompts();
   if (!builder)
@@ -278,7 +270,7 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
   for (const std::string& warning : prompt->warnings)
     spdlog::warn("{}", warning);
 
-  lazy_->watch->add(caller.tenant, prompt->tokens, prompt->boundaries);
+  watch_.add(caller.tenant, prompt->tokens, prompt->boundaries);
 
   // One token must be left for the answer. The client reads the numbers from this very sentence.
   const int context = engine_.context_tokens();

@@ -28,7 +28,7 @@ class Embedded : public Backend {
   const engine::Engine& engine() const { return engine_; }
 
   /// How far the last prompts begin like those before, oldest first.
-  std::vector<prompt::PromptReport> prompt_reports() const;
+  std::vector<prompt::PromptReport> prompt_reports() const { return watch_.reports(); }
 
  private:
   /// Null with the reason while the model is not there.
@@ -39,6 +39,7 @@ class Embedded : public Backend {
   std::string model_id_;
   std::int64_t model_time_ = 0; // of the file, seconds
   std::unique_ptr<Lazy> lazy_;
+  prompt::PromptWatch watch_; // asks the engine only for the texts of a prompt's tokens
   engine::Engine engine_;
 };
 

@@ -147,7 +147,7 @@ std::expected<void, std::string> Daemon::start_control(launch::ControlListener l
 std::filesystem::path Daemon::folder_for(const char* name) const {
   if (options_.state.empty())
     return {};
-  const auto folder = options_.state / name;
+  auto folder = options_.state / name;
   if (const auto made = launch::make_private_folder(folder); !made) {
     spdlog::warn("{}; nothing is kept there", made.error());
     return {};
