@@ -3,6 +3,7 @@
 #include "engine/llama_decoder.h"
 #include "engine/model_fingerprint.h"
 #include "engine/reuse_check.h"
+#include "kv/block_store.h"
 
 #include <ggml.h>
 #include <spdlog/spdlog.h>
@@ -123,6 +124,7 @@ struct Engine::State {
   EngineOptions options;
   std::unique_ptr<Model> model;
   std::unique_ptr<LlamaDecoder> decoder;
+  std::unique_ptr<kv::BlockStore> store;
   std::unique_ptr<Scheduler> scheduler;
   bool reuse = false; // constant once ready
 
@@ -208,8 +210,8 @@ bool Engine::State::load() {
   if (std::string error = pool_error(model->facts(), context.context_tokens, context.kv_type);
       !error.empty())
     return fail(std::move(error));
-  const bool shape_batches = !has_state && !model->uses_gpu();
-  context.sequences += shape_batches ? 1 : 0; // of the throw-away tokens
+  context.sequences += has_state ? 0 : 1; // for what moves blocks
+  context.moves_blocks = !has_state;
   auto created = LlamaDecoder::create(*model, context);
   if (!created)
     return fail(created.error());
@@ -225,11 +227,15 @@ bool Engine::State::load() {
   scheduling.batch_tokens = options.batch_tokens;
   scheduling.max_running = max_running;
   scheduling.max_queued = options.max_running + options.max_queued; // submit() keeps the limit
-  scheduling.sequences = context.sequences - (shape_batches ? 1 : 0);
+  scheduling.sequences = context.sequences - (has_state ? 0 : 1);
   scheduling.reuse = reuse;
   scheduling.checkpoints = has_state;
   scheduling.checkpoint_bytes = std::min(kMostCheckpointBytes, available_memory() / 8);
-  scheduling.shape_batches = shape_batches;
+  scheduling.separate = !model->uses_gpu();
+  if (!has_state)
+    store = std::make_unique<kv::BlockStore>(kv::BlockStoreOptions{
+        .memory_bytes = available_memory() / 8, .salt = {}, .fingerprint = {}});
+  scheduling.store = store.get();
   scheduler = std::make_unique<Scheduler>(*decoder, scheduling);
   spdlog::info("model {} ({}), {} tokens of context, {} memory, prefixes are {}", facts.id,
                facts.description, scheduling.context_tokens, to_string(facts.memory),
@@ -300,7 +306,7 @@ bool Engine::State::is_stopping() const {
 
 void Engine::State::serve() {
   while (take_commands()) {
-    const bool worked = scheduler->step() || scheduler->measure();
+    const bool worked = scheduler->step() || scheduler->work_while_idle();
     std::unique_lock lock(mutex);
     stats = scheduler->stats();
     if (!worked)

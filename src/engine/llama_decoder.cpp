@@ -1,5 +1,6 @@
 #include "engine/llama_decoder.h"
 
+#include <ggml.h>
 #include <llama.h>
 
 #include <algorithm>
@@ -72,10 +73,11 @@ LlamaDecoder::create(const Model& model, const ContextOptions& options) {
   params.n_ctx = static_cast<std::uint32_t>(options.context_tokens);
   params.n_batch = static_cast<std::uint32_t>(options.batch_tokens);
   params.n_ubatch = static_cast<std::uint32_t>(options.batch_tokens);
-  params.n_seq_max = static_cast<std::uint32_t>(options.sequences);
+  const int sequences = options.sequences + (options.moves_blocks ? 1 : 0);
+  decoder->passing_ = options.moves_blocks ? options.sequences : -1;
+  params.n_seq_max = static_cast<std::uint32_t>(sequences);
   // libllama asserts that every sequence could have an output.
-  params.n_outputs_max =
-      static_cast<std::uint32_t>(std::max(options.max_outputs, options.sequences));
+  params.n_outputs_max = static_cast<std::uint32_t>(std::max(options.max_outputs, sequences));
   params.n_threads = options.threads > 0 ? options.threads : physical_cores();
   params.n_threads_batch = params.n_threads;
   params.swa_full = false;  // windows only; what is older could not be relied on anyway
@@ -89,6 +91,10 @@ LlamaDecoder::create(const Model& model, const ContextOptions& options) {
     return static_cast<LlamaDecoder*>(self)->interrupted_.load(std::memory_order_relaxed);
   };
   params.abort_callback_data = decoder.get();
+  if (options.own_attention && !model.uses_gpu())
+    decoder->attention_ = CpuAttention::create(params.n_threads);
+  params.cb_eval = see;
+  params.cb_eval_user_data = decoder.get();
 
   decoder->context_ = llama_init_from_model(model.handle(), params);
   if (!decoder->context_)
@@ -124,9 +130,26 @@ std::uint64_t LlamaDecoder::state_bytes(const Model& model, const std::string& k
   return (*decoder)->save(0).size() * window;
 }
 
+/// libllama does not tell which cells it uses, but the graph that it is about to compute does: the
+/// keys that an attention takes are those of all cells up to the highest used one. Nothing is
+/// wanted of any node's result, so the graph is computed as if nobody looked.
+bool LlamaDecoder::see(ggml_tensor* node, bool ask, void* self) {
+  auto& decoder = *static_cast<LlamaDecoder*>(self);
+  std::int64_t cells = 0;
+  // A graph that is computed again has our own attention in it already.
+  if (node->op == GGML_OP_FLASH_ATTN_EXT ||
+      (node->op == GGML_OP_CUSTOM && decoder.attention_ && node->src[1] != nullptr))
+    cells = node->src[1]->ne[1];
+  else if (node->op == GGML_OP_SOFT_MAX && node->src[1] != nullptr) // with a mask
+    cells = node->src[0]->ne[0];
+  decoder.span_ = std::max(decoder.span_, static_cast<std::size_t>(cells));
+  return decoder.attention_ && CpuAttention::on_node(node, ask, decoder.attention_.get());
+}
+
 DecodeStatus LlamaDecoder::decode(std::span<const BatchToken> tokens) {
   llama_batch& batch = batch_->batch;
   batch.n_tokens = 0;
+  span_ = 0;
   for (const BatchToken& token : tokens) {
     const auto i = batch.n_tokens++;
     batch.token[i] = token.token;
@@ -192,6 +215,44 @@ bool LlamaDecoder::restore(SequenceId sequence, std::span<const std::byte> state
   const int window = llama_model_n_swa(model_.handle());
   const bool begins = window == 0 || first <= std::max(0, length - window);
   return last == length - 1 && first >= 0 && begins;
+}
+
+bool LlamaDecoder::passing_holds(int first, int last) const {
+  return llama_memory_seq_pos_min(memory_, passing_) == first &&
+         llama_memory_seq_pos_max(memory_, passing_) == last - 1;
+}
+
+/// libllama writes sequences, not ranges, so the range becomes a sequence for the moment. That sets
+/// bits on its cells and copies nothing.
+bool LlamaDecoder::export_cells(SequenceId sequence, int begin, int end,
+                                std::vector<std::byte>& bytes) {
+  if (passing_ < 0)
+    return false;
+  share(sequence, passing_, begin, end);
+  std::size_t written = 0;
+  if (passing_holds(begin, end)) {
+    bytes.resize(llama_state_seq_get_size_ext(context_, passing_, 0));
+    auto* data = reinterpret_cast<std::uint8_t*>(bytes.data());
+    written = llama_state_seq_get_data_ext(context_, data, bytes.size(), passing_, 0);
+  }
+  clear(passing_);
+  return written > 0 && written == bytes.size();
+}
+
+/// Reading a state clears the sequence that it is read into, so each block is read into one of its
+/// own and shared from there. libllama checks shapes and not positions, so they are looked at.
+bool LlamaDecoder::import_cells(SequenceId sequence, int begin, int end, int first, int last,
+                                std::span<const std::byte> bytes) {
+  if (passing_ < 0)
+    return false;
+  const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  const bool taken =
+      llama_state_seq_set_data_ext(context_, data, bytes.size(), passing_, 0) == bytes.size() &&
+      passing_holds(first, last);
+  if (taken)
+    share(passing_, sequence, begin, end);
+  clear(passing_);
+  return taken;
 }
 
 } // namespace anyclaude::engine

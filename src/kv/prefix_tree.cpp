@@ -1,8 +1,10 @@
 #include "kv/prefix_tree.h"
 
 #include <algorithm>
+#include <ranges>
 #include <set>
 #include <stdexcept>
+#include <utility>
 
 namespace anyclaude::kv {
 
@@ -153,7 +155,6 @@ std::size_t PrefixTree::cut(Node* leaf, std::size_t cells) {
   const SequenceId sequence = leaf->holders.front();
   const std::size_t count = std::min(cells, leaf->tokens.size());
   used_ -= count;
-  evicted_ += count;
   if (count < leaf->tokens.size()) {
     memory_.remove(sequence, leaf->end() - static_cast<int>(count), leaf->end());
     leaf->tokens.resize(leaf->tokens.size() - count);
@@ -166,6 +167,13 @@ std::size_t PrefixTree::cut(Node* leaf, std::size_t cells) {
   return count;
 }
 
+/// Cuts an idle leaf for the sake of others.
+void PrefixTree::give_up(Node* leaf, std::size_t cells) {
+  if (before_giving_up_)
+    before_giving_up_(idle(leaf->holders.front()));
+  evicted_ += cut(leaf, cells);
+}
+
 std::optional<SequenceId> PrefixTree::free_sequence() {
   const auto free = std::ranges::find_if(holders_, [](const Holder& h) { return !h.node; });
   if (free != holders_.end())
@@ -174,7 +182,7 @@ std::optional<SequenceId> PrefixTree::free_sequence() {
   if (!leaf)
     return std::nullopt;
   const SequenceId sequence = leaf->holders.front();
-  cut(leaf, leaf->tokens.size());
+  give_up(leaf, leaf->tokens.size());
   return sequence;
 }
 
@@ -262,7 +270,7 @@ void PrefixTree::finish(SequenceId sequence) {
 void PrefixTree::drop(SequenceId sequence) {
   finish(sequence);
   if (Node* leaf = holders_.at(sequence).node)
-    cut(leaf, leaf->tokens.size());
+    evicted_ += cut(leaf, leaf->tokens.size());
   std::erase_if(roots_, [](const auto& entry) {
     return entry.second->children.empty() && entry.second->holders.empty();
   });
@@ -273,14 +281,55 @@ bool PrefixTree::reserve(std::size_t cells) {
     Node* leaf = oldest_idle_leaf();
     if (!leaf)
       return false;
-    cut(leaf, cells - (capacity_ - used_));
+    give_up(leaf, cells - (capacity_ - used_));
   }
   return true;
 }
 
 void PrefixTree::clear_idle() {
   while (Node* leaf = oldest_idle_leaf())
-    cut(leaf, leaf->tokens.size());
+    give_up(leaf, leaf->tokens.size());
+}
+
+std::optional<SequenceId> PrefixTree::holder(const std::string& tenant,
+                                             std::span<const Token> tokens) const {
+  const auto found = roots_.find(tenant);
+  if (found == roots_.end() || tokens.empty())
+    return std::nullopt;
+  int matched = 0;
+  const Node* node = descend(found->second.get(), tokens, matched);
+  if (std::cmp_less(matched, tokens.size()))
+    return std::nullopt;
+  return holder_below(node);
+}
+
+std::vector<SequenceId> PrefixTree::idle_sequences() const {
+  std::vector<SequenceId> sequences;
+  for (std::size_t i = 0; i < holders_.size(); ++i)
+    if (holders_[i].node && !holders_[i].running)
+      sequences.push_back(static_cast<SequenceId>(i));
+  return sequences;
+}
+
+PrefixTree::Idle PrefixTree::idle(SequenceId sequence) const {
+  const Node* node = holders_.at(sequence).node;
+  Idle idle{.sequence = sequence, .tenant = {}, .tokens = {}, .begin = node->begin};
+  std::vector<const Node*> path;
+  for (; !node->is_root(); node = node->parent)
+    path.push_back(node);
+  for (const Node* step : std::views::reverse(path))
+    idle.tokens.insert(idle.tokens.end(), step->tokens.begin(), step->tokens.end());
+  for (const auto& [tenant, root] : roots_)
+    if (root.get() == node)
+      idle.tenant = tenant;
+  return idle;
+}
+
+void PrefixTree::move_out(SequenceId sequence) {
+  Node* leaf = holders_.at(sequence).node;
+  if (!leaf || holders_[sequence].running)
+    throw std::logic_error("prefix tree: a sequence to move out that is not idle");
+  cut(leaf, leaf->tokens.size());
 }
 
 std::size_t PrefixTree::held() const {

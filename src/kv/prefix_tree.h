@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -64,6 +65,27 @@ class PrefixTree : public PrefixCache {
   /// Forgets every idle prefix of every tenant.
   void clear_idle() override;
 
+  /// Some sequence that holds the cells of all of `tokens`.
+  std::optional<SequenceId> holder(const std::string& tenant, std::span<const Token> tokens) const;
+
+  /// An idle sequence, and the prefix that it keeps computed.
+  struct Idle {
+    SequenceId sequence = -1;
+    std::string tenant;
+    std::vector<Token> tokens; // from the start
+    int begin = 0;             // what stands behind this, nobody else holds
+  };
+  std::vector<SequenceId> idle_sequences() const;
+  Idle idle(SequenceId sequence) const;
+
+  /// Takes an idle sequence's own cells away although there may be room: they are kept elsewhere.
+  void move_out(SequenceId sequence);
+
+  /// Called before some of an idle prefix's own cells are given up for others. It may read them and
+  /// must not change the tree.
+  using BeforeGivingUp = std::function<void(const Idle&)>;
+  void before_giving_up(BeforeGivingUp callback) { before_giving_up_ = std::move(callback); }
+
   std::size_t capacity() const override { return capacity_; }
   std::size_t used() const override { return used_; }
   /// Cells that running requests hold and eviction cannot free.
@@ -90,6 +112,7 @@ class PrefixTree : public PrefixCache {
   void settle(Node* node);
   void touch(Node* node);
   std::size_t cut(Node* leaf, std::size_t cells);
+  void give_up(Node* leaf, std::size_t cells);
   Node* oldest_idle_leaf() const;
   std::optional<SequenceId> free_sequence();
 
@@ -100,6 +123,7 @@ class PrefixTree : public PrefixCache {
   std::uint64_t clock_ = 0;
   std::map<std::string, std::unique_ptr<Node>> roots_;
   std::vector<Holder> holders_; // by sequence
+  BeforeGivingUp before_giving_up_;
 };
 
 } // namespace anyclaude::kv

@@ -41,4 +41,23 @@ class StateMemory : public SequenceMemory {
   virtual bool restore(SequenceId sequence, std::span<const std::byte> state, int length) = 0;
 };
 
+/// A memory whose cells can leave it as bytes and come back: what was computed once can be kept
+/// elsewhere. Only for cells of full attention.
+class BlockMemory {
+ public:
+  virtual ~BlockMemory() = default;
+
+  /// Writes the cells of a sequence's range to `bytes`, whose room is used again. False when the
+  /// memory did not give exactly these; `bytes` is then of no use. The sequence is not changed.
+  virtual bool export_cells(SequenceId sequence, int begin, int end,
+                            std::vector<std::byte>& bytes) = 0;
+
+  /// Gives the range [begin, end), behind everything that the sequence has, the cells that were
+  /// exported as [first, last), a range around it. While it runs it needs last - first free cells.
+  /// False when the memory does not take them or finds other positions in them than it should;
+  /// nothing is changed then. Bytes of another model of the same shape are taken without a word.
+  virtual bool import_cells(SequenceId sequence, int begin, int end, int first, int last,
+                            std::span<const std::byte> bytes) = 0;
+};
+
 } // namespace anyclaude::kv

@@ -5,7 +5,9 @@
 #include "kv/state_model.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <functional>
 #include <map>
@@ -36,6 +38,9 @@ class FakeDecoder : public Decoder {
 
   /// What the most probable token behind `context` is; a letter unless a test says otherwise.
   std::function<Token(std::span<const Token> context)> answer = letter;
+  /// Milliseconds that a batch takes, and the time that has passed so.
+  std::function<double(std::span<const BatchToken> batch)> cost = [](auto) { return 0; };
+  double now = 0;
   /// What the next calls of decode return; ok when empty.
   std::deque<DecodeStatus> statuses;
   /// Every batch that decode was given, those that did not succeed included.
@@ -43,6 +48,17 @@ class FakeDecoder : public Decoder {
   /// Tokens of the batches that succeeded.
   std::size_t computed = 0;
   std::vector<SamplingOptions> samplers; // that were made, in order
+  double cell_time = 0.001; // of a token that looks at a cell
+  double block_time = 0.5;  // of copying a block, either way
+  int exported = 0;         // blocks
+  int imported = 0;
+  bool refuses_cells = false; // that come back
+
+  /// A cost: every token looks at all cells in use.
+  double by_cells(std::span<const BatchToken> batch) const {
+    return 1 + static_cast<double>(batch.size()) *
+                   (0.1 + cell_time * static_cast<double>(cells_used()));
+  }
 
   static Token letter(std::span<const Token> context) {
     return static_cast<Token>('a' + hash(context) % 26);
@@ -52,6 +68,7 @@ class FakeDecoder : public Decoder {
     require(!batch.empty(), "an empty batch");
     require(batch.size() <= batch_tokens_, "a batch that is too large");
     batches.emplace_back(batch.begin(), batch.end());
+    now += cost(batch);
     contexts_.clear();
     DecodeStatus status = DecodeStatus::ok;
     if (!statuses.empty()) {
@@ -129,6 +146,39 @@ class FakeDecoder : public Decoder {
   bool restore(SequenceId sequence, std::span<const std::byte> state, int length) override {
     require(length == this->length(sequence), "a state for another length");
     return states_.restore(sequence, state, length);
+  }
+
+  /// Cells and, behind them, the tokens that they are taken for.
+  bool export_cells(SequenceId sequence, int begin, int end,
+                    std::vector<std::byte>& bytes) override {
+    require(!stateful_ && begin < end, "cells to export that cannot be");
+    memory_.export_cells(sequence, begin, end, bytes);
+    now += block_time;
+    ++exported;
+    for (int position = begin; position < end; ++position) {
+      const auto token = std::as_bytes(std::span(&tokens_[sequence].at(position), 1));
+      bytes.insert(bytes.end(), token.begin(), token.end());
+    }
+    return true;
+  }
+
+  bool import_cells(SequenceId sequence, int begin, int end, int first, int last,
+                    std::span<const std::byte> bytes) override {
+    const auto count = static_cast<std::size_t>(last - first);
+    require(cells_used() + count <= cells_, "more cells to import than there is room");
+    require(sequence >= 0 && sequence < sequences_, "a sequence it does not have");
+    if (refuses_cells || bytes.size() != count * (sizeof(std::uint64_t) + sizeof(Token)))
+      return false;
+    memory_.import_cells(sequence, begin, end, first, last,
+                         bytes.first(count * sizeof(std::uint64_t)));
+    now += block_time;
+    ++imported;
+    const auto tokens = bytes.subspan(count * sizeof(std::uint64_t));
+    for (int position = begin; position < end; ++position)
+      std::memcpy(&tokens_[sequence][position],
+                  &tokens[static_cast<std::size_t>(position - first) * sizeof(Token)],
+                  sizeof(Token));
+    return true;
   }
 
   std::size_t cells_used() const { return stateful_ ? states_.used() : memory_.used(); }

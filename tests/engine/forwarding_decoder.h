@@ -29,6 +29,14 @@ class ForwardingDecoder : public Decoder {
   bool restore(SequenceId sequence, std::span<const std::byte> state, int length) override {
     return decoder_.restore(sequence, state, length);
   }
+  bool export_cells(SequenceId sequence, int begin, int end,
+                    std::vector<std::byte>& bytes) override {
+    return decoder_.export_cells(sequence, begin, end, bytes);
+  }
+  bool import_cells(SequenceId sequence, int begin, int end, int first, int last,
+                    std::span<const std::byte> bytes) override {
+    return decoder_.import_cells(sequence, begin, end, first, last, bytes);
+  }
 
  private:
   Decoder& decoder_;

@@ -4,6 +4,7 @@
 // The texts themselves prove nothing: batches of another shape change the logits a little, and a
 // greedy answer may then go another way with no fault anywhere. So it is measured first how much
 // the shapes alone do, and every comparison is made at that scale.
+#include "engine/forwarding_decoder.h"
 #include "engine/logits.h"
 
 #include <gtest/gtest.h>
@@ -220,9 +221,10 @@ enum class Fault {
 };
 
 /// Passes everything on to a real decoder, with one fault.
-class Saboteur : public Decoder {
+class Saboteur : public ForwardingDecoder {
  public:
-  Saboteur(Decoder& decoder, Fault fault) : decoder_(decoder), fault_(fault) {}
+  Saboteur(Decoder& decoder, Fault fault)
+      : ForwardingDecoder(decoder), decoder_(decoder), fault_(fault) {}
 
   void share(SequenceId from, SequenceId to, int begin, int end) override {
     length_[to] = std::max(length_[to], end);
@@ -256,25 +258,11 @@ class Saboteur : public Decoder {
       decoder_.remove(sequence, begin, end);
   }
 
-  void clear(SequenceId sequence) override { decoder_.clear(sequence); }
-  std::vector<std::byte> save(SequenceId sequence) override { return decoder_.save(sequence); }
-  bool restore(SequenceId sequence, std::span<const std::byte> state, int length) override {
-    return decoder_.restore(sequence, state, length);
-  }
-
   DecodeStatus decode(std::span<const BatchToken> batch) override {
     for (const BatchToken& token : batch)
       length_[token.sequence] = token.position + 1;
     return decoder_.decode(batch);
   }
-  void truncate(SequenceId sequence, int length) override { decoder_.truncate(sequence, length); }
-  std::span<const float> logits(int index) override { return decoder_.logits(index); }
-  std::unique_ptr<Sampler> make_sampler(const SamplingOptions& options) override {
-    return decoder_.make_sampler(options);
-  }
-  bool ends_turn(Token token) const override { return decoder_.ends_turn(token); }
-  bool is_control(Token token) const override { return decoder_.is_control(token); }
-  std::string piece(Token token) const override { return decoder_.piece(token); }
 
  private:
   Decoder& decoder_;

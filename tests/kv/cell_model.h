@@ -2,7 +2,9 @@
 
 #include "kv/sequence_memory.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <map>
 #include <set>
 #include <span>
@@ -14,7 +16,7 @@ namespace anyclaude::kv {
 /// A KV memory of plain arrays that knows what every cell depends on: a cell carries a hash of all
 /// tokens up to and with its own, as real keys and values do. A sequence whose cells are not
 /// exactly those of its tokens is therefore seen at once.
-class CellModel : public SequenceMemory {
+class CellModel : public SequenceMemory, public BlockMemory {
  public:
   /// What the model would compute: one new cell a token behind what the sequence has.
   void compute(SequenceId sequence, std::span<const Token> tokens) {
@@ -48,6 +50,34 @@ class CellModel : public SequenceMemory {
         cells_.erase(found->second);
       rows_[sequence].erase(found);
     }
+  }
+
+  /// What a cell depends on leaves with it, and comes back unchecked, as libllama does it.
+  bool export_cells(SequenceId sequence, int begin, int end,
+                    std::vector<std::byte>& bytes) override {
+    bytes.resize(static_cast<std::size_t>(end - begin) * sizeof(std::uint64_t));
+    for (int position = begin; position < end; ++position)
+      std::memcpy(&bytes.at(static_cast<std::size_t>(position - begin) * sizeof(std::uint64_t)),
+                  &cells_.at(rows_.at(sequence).at(position)).hash, sizeof(std::uint64_t));
+    return true;
+  }
+
+  bool import_cells(SequenceId sequence, int begin, int end, int first, int last,
+                    std::span<const std::byte> bytes) override {
+    if (first > begin || end > last || begin >= end)
+      throw std::logic_error("a range to import that is not in the block");
+    if (bytes.size() != static_cast<std::size_t>(last - first) * sizeof(std::uint64_t))
+      return false;
+    for (int position = begin; position < end; ++position) {
+      if (rows_[sequence].contains(position))
+        throw std::logic_error("two cells at one position of a sequence");
+      std::uint64_t hash = 0;
+      std::memcpy(&hash, &bytes[static_cast<std::size_t>(position - first) * sizeof(std::uint64_t)],
+                  sizeof hash);
+      cells_[next_] = {hash, {sequence}};
+      rows_[sequence][position] = next_++;
+    }
+    return true;
   }
 
   /// Whether the sequence holds exactly the cells of `tokens`.

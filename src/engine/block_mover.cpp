@@ -1,0 +1,247 @@
+#include "engine/block_mover.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace anyclaude::engine {
+
+namespace {
+
+constexpr double kShare = 0.04;         // of the computing time that copying may take
+constexpr std::size_t kProbeSteps = 16; // of the pool: the least between two probes
+constexpr double kMostCredit = 1000;    // milliseconds
+constexpr std::size_t kMostKept = 64;   // prefixes that wait to be copied
+constexpr int kShortest = 16;           // of a block that an end of a prefix must have to be one
+
+} // namespace
+
+BlockMover::BlockMover(Decoder& decoder, kv::PrefixTree& tree, kv::BlockStore& store,
+                       BlockMoverOptions options)
+    : decoder_(decoder), tree_(tree), store_(store), options_(std::move(options)),
+      costs_(tree.capacity() / kProbeSteps) {
+  tree_.before_giving_up([this](const kv::PrefixTree::Idle& idle) { before_giving_up(idle); });
+}
+
+BlockMover::~BlockMover() {
+  tree_.before_giving_up({});
+}
+
+std::deque<BlockMover::Piece> BlockMover::admit(const std::string& tenant,
+                                                std::span<const Token> tokens, int reused) {
+  const auto pieces = store_.find(tenant, tokens);
+  store_.count_hit(pieces);
+  std::deque<Piece> missing;
+  std::size_t bytes = 0;
+  int end = reused;
+  for (const Piece& piece : pieces)
+    if (piece.end > reused) {
+      missing.push_back(piece);
+      bytes += piece.bytes;
+      end = piece.end;
+    }
+  const auto loading = costs_.import_time(bytes);
+  const auto computing = costs_.compute_time(reused, end);
+  if (loading && computing && *loading >= *computing)
+    missing.clear();
+  const int ahead = static_cast<int>(tokens.size()) - (missing.empty() ? reused : end);
+  const double rent = costs_.foreign_cell(TransferCosts::kTile).value_or(0);
+  move_out(rent * ahead / TransferCosts::kTile, kMostKept);
+  return missing;
+}
+
+int BlockMover::bring_back(const Piece& piece, SequenceId sequence, std::span<const Token> tokens) {
+  const kv::BlockPointer block = store_.get(piece.key);
+  const int begin = tree_.length(sequence);
+  if (!block || begin >= piece.end || begin < piece.begin || !tree_.reserve(block->tokens.size()))
+    return 0;
+  const double started = options_.now();
+  if (!decoder_.import_cells(sequence, begin, piece.end, block->begin, block->end(),
+                             block->cells)) {
+    store_.forget(piece.key);
+    return 0;
+  }
+  costs_.imported(block->cells.size(), options_.now() - started);
+  const int count = piece.end - begin;
+  tree_.extend(sequence,
+               tokens.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count)));
+  stats_.restored_tokens += static_cast<std::uint64_t>(count);
+  return count;
+}
+
+void BlockMover::keep(const std::string& tenant, std::span<const Token> tokens) {
+  std::erase_if(keeping_, [&](const Keeping& other) { // a beginning of what is kept now
+    return other.tenant == tenant && other.tokens.size() <= tokens.size() &&
+           std::ranges::equal(other.tokens, tokens.first(other.tokens.size()));
+  });
+  if (keeping_.size() == kMostKept)
+    keeping_.pop_front();
+  keeping_.push_back({tenant, {tokens.begin(), tokens.end()}});
+}
+
+void BlockMover::left(SequenceId sequence) {
+  const auto index = static_cast<std::size_t>(sequence);
+  if (rent_since_.size() <= index)
+    rent_since_.resize(index + 1, rent_);
+  rent_since_[index] = rent_;
+}
+
+void BlockMover::computed(int tokens, std::size_t span, double milliseconds) {
+  costs_.computed(tokens, span, milliseconds);
+  rent_ += costs_.foreign_cell(tokens).value_or(0);
+  credit_ = std::min(kMostCredit, credit_ + kShare * milliseconds);
+  copied_ = false;
+}
+
+void BlockMover::between_batches() {
+  const auto bytes = static_cast<std::size_t>(bytes_per_token_ * store_.block_tokens());
+  if (!copied_ && credit_ > 0 && credit_ >= costs_.export_time(bytes).value_or(0)) {
+    const double started = options_.now();
+    copy_next();
+    credit_ -= options_.now() - started;
+  }
+  move_out(0, 1);
+}
+
+bool BlockMover::work_while_idle() {
+  answering_ = false;
+  return copy_next() || measure_import() || probe();
+}
+
+/// How many leading tokens need not be copied: stored, or too few behind what is.
+std::size_t BlockMover::stored(const std::string& tenant, std::span<const Token> tokens) const {
+  const auto pieces = store_.find(tenant, tokens);
+  const auto end = pieces.empty() ? 0 : static_cast<std::size_t>(pieces.back().end);
+  return std::cmp_less(tokens.size() - end, store_.block_tokens() / kShortest) ? tokens.size()
+                                                                               : end;
+}
+
+/// The prefix that ends with the first block to copy; empty when all is stored.
+std::span<const Token> BlockMover::first_missing(const std::string& tenant,
+                                                 std::span<const Token> tokens) const {
+  const std::size_t end = stored(tenant, tokens);
+  if (end == tokens.size())
+    return {};
+  const auto block = static_cast<std::size_t>(store_.block_tokens());
+  return tokens.first(std::min(tokens.size(), end / block * block + block));
+}
+
+/// Copies the next block that is not stored yet; false when there is none.
+bool BlockMover::copy_next() {
+  for (; !keeping_.empty(); keeping_.pop_front()) {
+    const Keeping& next = keeping_.front();
+    const auto prefix = first_missing(next.tenant, next.tokens);
+    if (prefix.empty())
+      continue;
+    const auto holder = tree_.holder(next.tenant, prefix);
+    if (holder && copy_block(next.tenant, prefix, *holder))
+      return true;
+  }
+  return false;
+}
+
+/// Stores the block at the end of `tokens`, which the sequence holds.
+bool BlockMover::copy_block(const std::string& tenant, std::span<const Token> tokens,
+                            SequenceId sequence) {
+  const int end = static_cast<int>(tokens.size());
+  const int begin = block_begin(end);
+  auto cells = store_.buffer();
+  const double started = options_.now();
+  if (!decoder_.export_cells(sequence, begin, end, cells))
+    return false;
+  costs_.exported(cells.size(), options_.now() - started);
+  bytes_per_token_ = static_cast<double>(cells.size()) / (end - begin);
+  copied_ = true;
+  constexpr double kUnknown = 1; // until prompts were computed: every block alike
+  return store_.put(tenant, tokens, std::move(cells),
+                    costs_.compute_time(begin, end).value_or(kUnknown));
+}
+
+/// Where the last block of so many tokens begins.
+int BlockMover::block_begin(int tokens) const {
+  return (tokens - 1) / store_.block_tokens() * store_.block_tokens();
+}
+
+bool BlockMover::worth_copying(int begin, int end) const {
+  const auto bytes = static_cast<std::size_t>(bytes_per_token_ * (end - begin));
+  const auto out = costs_.export_time(bytes);
+  const auto back = costs_.import_time(bytes);
+  const auto computing = costs_.compute_time(begin, end);
+  return !out || !computing || *out + back.value_or(0) < *computing;
+}
+
+/// The last chance to copy what is given up. While answers are written, they wait for one block.
+void BlockMover::before_giving_up(const kv::PrefixTree::Idle& idle) {
+  while (!(answering_ && copied_)) {
+    const auto prefix = first_missing(idle.tenant, idle.tokens);
+    const int end = static_cast<int>(prefix.size());
+    if (prefix.empty() || !worth_copying(block_begin(end), end) ||
+        !copy_block(idle.tenant, prefix, idle.sequence))
+      return;
+  }
+}
+
+/// Lets idle sequences go that have paid more rent, `ahead` of it still to come, than bringing them
+/// back costs: at most so many.
+void BlockMover::move_out(double ahead, std::size_t most) {
+  const auto back = costs_.import_time(static_cast<std::size_t>(bytes_per_token_));
+  if (!back || rent_ + ahead <= 0)
+    return;
+  for (const SequenceId sequence : tree_.idle_sequences()) {
+    const auto index = static_cast<std::size_t>(sequence);
+    if (most == 0)
+      return;
+    if (index >= rent_since_.size() || rent_ + ahead - rent_since_[index] <= *back)
+      continue;
+    --most;
+    left(sequence); // whatever comes of it, it is not looked at again at once
+    const auto idle = tree_.idle(sequence);
+    if (stored(idle.tenant, idle.tokens) < idle.tokens.size()) {
+      keep(idle.tenant, idle.tokens);
+      continue;
+    }
+    stats_.moved_out_tokens += idle.tokens.size() - static_cast<std::size_t>(idle.begin);
+    tree_.move_out(sequence);
+  }
+}
+
+/// Loads one stored block for nothing, so that it is known what loading costs before it matters.
+bool BlockMover::measure_import() {
+  if (costs_.import_time(1) ||
+      std::cmp_less(tree_.capacity() - tree_.used(), store_.block_tokens()))
+    return false;
+  const kv::BlockPointer block = store_.any();
+  if (!block)
+    return false;
+  const double started = options_.now();
+  if (!decoder_.import_cells(options_.scratch, block->begin, block->end(), block->begin,
+                             block->end(), block->cells)) {
+    store_.forget(block->key);
+    return true;
+  }
+  costs_.imported(block->cells.size(), options_.now() - started);
+  decoder_.remove(options_.scratch, block->begin, block->end());
+  return true;
+}
+
+/// Computes throw-away tokens to see what the cells of others cost.
+bool BlockMover::probe() {
+  const auto size = costs_.wanted_probe(tree_.used());
+  if (!size || *size > options_.batch_tokens ||
+      std::cmp_less(tree_.capacity() - tree_.used(), *size))
+    return false;
+  std::vector<BatchToken> batch;
+  for (int i = 0; i < *size; ++i)
+    batch.push_back({0, i, options_.scratch, false});
+  const double started = options_.now();
+  const DecodeStatus status = decoder_.decode(batch);
+  const double took = options_.now() - started;
+  if (status != DecodeStatus::ok) {
+    decoder_.truncate(options_.scratch, 0);
+    return false;
+  }
+  decoder_.remove(options_.scratch, 0, *size);
+  costs_.probed(*size, tree_.used(), took);
+  return true;
+}
+
+} // namespace anyclaude::engine

@@ -1,0 +1,117 @@
+#pragma once
+
+#include "kv/block.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace anyclaude::kv {
+
+struct BlockStoreOptions {
+  int block_tokens = kBlockTokens;
+  std::size_t memory_bytes = 0; // of cells in host memory
+  std::string salt;             // see root_key()
+  std::string fingerprint;
+};
+
+struct BlockStoreStats {
+  std::size_t blocks = 0;       // that can be had
+  std::size_t memory_bytes = 0; // of cells in host memory
+  std::uint64_t stored = 0;     // blocks, since the start
+  std::uint64_t evicted = 0;    // blocks given up for others, since the start
+};
+
+/// Cells outside the model's memory, in blocks that are found by their tokens: a tree in which a
+/// block hangs below the one in front of it.
+///
+///     root of a tenant ── block 0 ── block 1 ─┬─ block 2 ── 58 tokens
+///                                             └─ block 2' (another question)
+///
+/// A block is of use only with all those in front of it, so those at the ends are given up first,
+/// the least valuable one of them: the value is the time that computing it takes for each byte,
+/// times how often it was wanted, against what has been stored since (GreedyDual-Size-Frequency:
+/// Cherkasova, "Improving WWW Proxies Performance with Greedy-Dual-Size-Frequency Caching Policy",
+/// HP Labs 1998). A prefix that many requests began with therefore outlives many that were asked
+/// once. Not thread-safe: the engine thread owns it.
+class BlockStore {
+ public:
+  explicit BlockStore(BlockStoreOptions options);
+  ~BlockStore();
+  BlockStore(const BlockStore&) = delete;
+  BlockStore& operator=(const BlockStore&) = delete;
+
+  /// A part of a prefix that can be had: tokens [begin, end) of it are the first ones of a block.
+  struct Piece {
+    BlockKey key;
+    int begin = 0;
+    int end = 0;
+    int block_end = 0;
+    std::size_t bytes = 0; // of the whole block
+  };
+
+  /// The pieces that make up the longest stored prefix of `tokens`, in order, without a gap. Tokens
+  /// are compared, not just keys.
+  std::vector<Piece> find(const std::string& tenant, std::span<const Token> tokens) const;
+
+  int block_tokens() const { return options_.block_tokens; }
+
+  /// Whether the last block of `tokens` can be had, which may be a short one, or a longer one that
+  /// begins with it.
+  bool has(const std::string& tenant, std::span<const Token> tokens) const;
+
+  /// Room for the cells of the next block, from one that was given up where possible: fresh memory
+  /// costs a page fault for every page.
+  std::vector<std::byte> buffer();
+
+  /// Stores the block at the end of `tokens`. `seconds` is what computing it would take. False,
+  /// and nothing is stored, when a block in front of it is missing or there is no room.
+  bool put(const std::string& tenant, std::span<const Token> tokens, std::vector<std::byte> cells,
+           double seconds);
+
+  /// The block, which stays valid as long as it is held; null when it cannot be had any more.
+  BlockPointer get(const BlockKey& key) const;
+
+  /// Some block; null when there is none.
+  BlockPointer any() const;
+
+  /// Says that a request began with these pieces.
+  void count_hit(std::span<const Piece> pieces);
+
+  /// Forgets a block and all behind it: its cells proved unusable.
+  void forget(const BlockKey& key);
+
+  BlockStoreStats stats() const;
+
+  /// Throws std::logic_error when the books contradict themselves. For tests.
+  void check() const;
+
+ private:
+  struct Entry;
+
+  Entry* root(const std::string& tenant);
+  const Entry* find_root(const std::string& tenant) const;
+  const Entry* whole_child(const Entry& parent, std::span<const Token> rest) const;
+  static const Entry* best_child(const Entry& parent, std::span<const Token> rest, int& matched);
+  std::size_t before_last(std::size_t tokens) const;
+  const Entry* parent_of_last(const std::string& tenant, std::span<const Token> tokens) const;
+  void supersede(Entry& parent, std::span<const Token> tokens);
+  bool make_room(std::size_t bytes, const Entry* keep);
+  Entry* least_valuable(const Entry* keep) const;
+  void remove(Entry* entry);
+  double worth(const Entry& entry) const;
+
+  BlockStoreOptions options_;
+  BlockStoreStats stats_;
+  double age_ = 0; // the value of what was given up last
+  std::map<std::string, std::unique_ptr<Entry>> roots_;
+  std::unordered_map<BlockKey, std::unique_ptr<Entry>, BlockKeyHash> entries_;
+  std::vector<std::byte> spare_;
+};
+
+} // namespace anyclaude::kv

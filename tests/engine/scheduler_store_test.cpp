@@ -1,0 +1,254 @@
+// Prefixes that leave the pool for a block store and come back: over a decoder of plain arrays
+// whose cells know what they depend on, so that a wrong block, one at a wrong place or a stale cell
+// ends a test.
+#include "engine/simulation.h"
+#include "kv/block_store.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+
+namespace anyclaude::engine {
+namespace {
+
+constexpr int kBlock = 16; // tokens
+
+kv::BlockStoreOptions store_of(std::size_t bytes = 1U << 20) {
+  return {.block_tokens = kBlock, .memory_bytes = bytes, .salt = {}, .fingerprint = {}};
+}
+
+SchedulerOptions options_with(kv::BlockStore& store, int cells = 600) {
+  SchedulerOptions options;
+  options.context_tokens = cells;
+  options.batch_tokens = 64;
+  options.max_running = 4;
+  options.sequences = 8;
+  options.store = &store;
+  return options;
+}
+
+class SchedulerStoreTest : public testing::Test {
+ protected:
+  /// Asks for a prompt and idles behind it; its tokens with the answer.
+  std::vector<Token> ask(Simulation& simulation, const std::vector<Token>& prompt,
+                         int max_tokens = 4) {
+    EXPECT_EQ(simulation.run(job_of(prompt, max_tokens)).text(), expected_text(prompt, max_tokens));
+    simulation.idle();
+    return prompt + bytes(expected_text(prompt, max_tokens));
+  }
+
+  kv::BlockStore store{store_of()};
+};
+
+TEST_F(SchedulerStoreTest, WhatWasComputedIsCopiedWhileIdle) {
+  Simulation simulation(options_with(store));
+  ask(simulation, words(1, 100));
+  EXPECT_EQ(simulation.decoder.exported, 7); // 103 computed tokens: 6 whole blocks and an end
+  EXPECT_EQ(store.find("anna", words(1, 100)).back().end, 100);
+  simulation.idle();
+  EXPECT_EQ(simulation.decoder.exported, 7); // once
+  ask(simulation, words(1, 100));
+  EXPECT_EQ(simulation.decoder.exported, 7);
+}
+
+TEST_F(SchedulerStoreTest, AnEvictedPrefixComesBack) {
+  Simulation simulation(options_with(store));
+  ask(simulation, words(1, 400));
+  ask(simulation, words(2, 500)); // takes most of the room
+  const int imported = simulation.decoder.imported;
+  const std::size_t computed = simulation.decoder.computed;
+  const Heard& heard = simulation.run(job_of(words(1, 400) + words(3, 20)));
+  EXPECT_EQ(heard.text(), expected_text(words(1, 400) + words(3, 20), 8));
+  EXPECT_EQ(heard.reused(), 400);
+  EXPECT_GT(simulation.decoder.imported, imported + 10);
+  EXPECT_EQ(simulation.decoder.computed - computed, 20u + 7);
+  EXPECT_GE(simulation.scheduler.stats().restored_tokens, 200u);
+  ASSERT_FALSE(heard.progress.empty());
+  EXPECT_GE(heard.progress.front().done, 400); // told before the first batch
+}
+
+TEST_F(SchedulerStoreTest, NothingIsLoadedThatIsComputedFaster) {
+  Simulation simulation(options_with(store));
+  simulation.decoder.block_time = 1000;
+  ask(simulation, words(1, 400));
+  ask(simulation, words(2, 500));
+  const int imported = simulation.decoder.imported;
+  EXPECT_EQ(simulation.run(job_of(words(1, 400))).text(), expected_text(words(1, 400), 8));
+  EXPECT_EQ(simulation.decoder.imported, imported);
+}
+
+TEST_F(SchedulerStoreTest, WhatIsGivenUpIsCopiedBefore) {
+  Simulation simulation(options_with(store));
+  simulation.run(job_of(words(1, 400), 1)); // and no idle moment behind it
+  simulation.run(job_of(words(2, 590), 1));
+  EXPECT_GE(store.find("anna", words(1, 400)).back().end, 399);
+  EXPECT_EQ(simulation.run(job_of(words(1, 400), 1)).reused(), 399);
+}
+
+TEST_F(SchedulerStoreTest, OthersFindNothing) {
+  Simulation simulation(options_with(store));
+  ask(simulation, words(1, 400));
+  ask(simulation, words(2, 500));
+  EXPECT_EQ(simulation.run(job_of(words(1, 400), 4, "bert")).reused(), 0);
+}
+
+TEST_F(SchedulerStoreTest, IdlePrefixesThatCostTooMuchLeaveThePool) {
+  Simulation simulation(options_with(store, 4000));
+  simulation.decoder.cell_time = 0.01;
+  ask(simulation, words(9, 10), 1); // the probes of a pool that is next to empty
+  ask(simulation, words(1, 2500), 1);
+  ASSERT_GT(simulation.scheduler.stats().cells_used, 2500u);
+  ask(simulation, words(2, 600), 100);
+  EXPECT_GE(simulation.scheduler.stats().moved_out_tokens, 2500u);
+  EXPECT_LT(simulation.scheduler.stats().cells_used, 1000u);
+  EXPECT_EQ(simulation.scheduler.stats().evicted_tokens, 0u); // nothing was lost
+  EXPECT_EQ(simulation.run(job_of(words(1, 2500), 1)).reused(), 2499);
+}
+
+TEST_F(SchedulerStoreTest, IdlePrefixesThatCostNothingStay) {
+  Simulation simulation(options_with(store, 4000));
+  simulation.decoder.cell_time = 0;
+  ask(simulation, words(9, 10), 1);
+  ask(simulation, words(1, 2500), 1);
+  ask(simulation, words(2, 600), 100);
+  EXPECT_EQ(simulation.scheduler.stats().moved_out_tokens, 0u);
+  EXPECT_GT(simulation.scheduler.stats().cells_used, 3000u);
+}
+
+TEST_F(SchedulerStoreTest, AnAnswerWaitsForOneBlockAtMost) {
+  Simulation simulation(options_with(store, 1200));
+  simulation.decoder.block_time = 0.01;
+  ask(simulation, words(1, 500));
+  ask(simulation, words(2, 1100)); // the first one is stored only
+  simulation.add(job_of(words(3, 20), 400));
+  simulation.step(); // its prompt
+  simulation.step(); // … it answers
+  simulation.add(job_of(words(1, 500) + words(4, 30), 100));
+  const int imported = simulation.decoder.imported;
+  for (bool more = true; more;) {
+    const int before = simulation.decoder.imported + simulation.decoder.exported;
+    const std::size_t batches = simulation.decoder.batches.size();
+    more = simulation.scheduler.step();
+    ASSERT_LE(simulation.decoder.imported + simulation.decoder.exported - before, 2);
+    const std::size_t expected = batches + (more ? 1 : 0); // the answer goes on
+    ASSERT_EQ(simulation.decoder.batches.size(), expected);
+  }
+  EXPECT_GE(simulation.decoder.imported - imported, 20);
+}
+
+TEST_F(SchedulerStoreTest, CopyingTakesASmallShareOfABusyTime) {
+  Simulation simulation(options_with(store, 4000));
+  simulation.decoder.block_time = 5;
+  for (int i = 0; i < 6; ++i)
+    simulation.add(job_of(words(i, 300), 100));
+  const double begin = simulation.decoder.now;
+  while (simulation.scheduler.step()) {
+  }
+  const double spent = simulation.decoder.exported * 5.0;
+  EXPECT_GT(simulation.decoder.exported, 1);
+  EXPECT_LE(spent, 0.05 * (simulation.decoder.now - begin) + 5);
+}
+
+TEST_F(SchedulerStoreTest, TwoWithTheSameStoredPrefixLoadItOnce) {
+  Simulation simulation(options_with(store));
+  ask(simulation, words(1, 400));
+  ask(simulation, words(2, 550));
+  simulation.add(job_of(words(1, 400) + words(3, 20)));
+  const JobId second = simulation.add(job_of(words(1, 400) + words(4, 20)));
+  const std::uint64_t restored = simulation.scheduler.stats().restored_tokens;
+  simulation.run();
+  EXPECT_EQ(simulation.heard(second).reused(), 400);
+  EXPECT_LE(simulation.scheduler.stats().restored_tokens - restored, 400u);
+}
+
+TEST_F(SchedulerStoreTest, AMemoryThatTakesNothingBackIsComputedAgain) {
+  Simulation simulation(options_with(store));
+  ask(simulation, words(1, 400));
+  ask(simulation, words(2, 550));
+  simulation.decoder.refuses_cells = true;
+  EXPECT_EQ(simulation.run(job_of(words(1, 400))).text(), expected_text(words(1, 400), 8));
+}
+
+struct Asked {
+  std::vector<Token> prompt;
+  int max_tokens = 0;
+  bool cancelled = false;
+};
+
+/// Prompts that share their beginnings with others, or go on from an answer.
+std::vector<Token> any_prompt(const std::vector<std::pair<JobId, Asked>>& asked) {
+  const auto tail = words(*rc::gen::inRange(10, 14), *rc::gen::inRange(1, 40));
+  if (*rc::gen::inRange(0, 3) == 0 && !asked.empty()) {
+    const Asked& before = asked[*rc::gen::inRange<std::size_t>(0, asked.size())].second;
+    if (before.prompt.size() < 120)
+      return before.prompt + bytes(expected_text(before.prompt, before.max_tokens)) + tail;
+  }
+  return words(*rc::gen::inRange(0, 4), *rc::gen::inRange(1, 100)) + tail;
+}
+
+/// One schedule of requests, cancellations, idle moments and failed batches over pool and store of
+/// any size; every answer must be that of its prompt alone.
+void check_any_schedule(std::uint64_t& restored, std::uint64_t& moved_out) {
+  kv::BlockStore store(store_of(*rc::gen::inRange<std::size_t>(0, 12'000)));
+  SchedulerOptions options = options_with(store, *rc::gen::inRange(180, 700));
+  options.batch_tokens = *rc::gen::inRange(8, 100);
+  options.max_running = *rc::gen::inRange(1, 5);
+  options.sequences = options.max_running + *rc::gen::inRange(0, 6);
+  options.max_queued = 1000;
+  Simulation simulation(options);
+  simulation.decoder.cell_time = *rc::gen::element(0.0, 0.001, 0.1);
+  simulation.decoder.block_time = *rc::gen::element(0.001, 0.1, 5.0);
+  std::vector<std::pair<JobId, Asked>> asked;
+  bool failed = false;
+  for (int i = 0; i < 60; ++i) {
+    const int action = *rc::gen::inRange(0, 12);
+    if (action < 3) {
+      Asked next{any_prompt(asked), *rc::gen::inRange(1, 20)};
+      const std::string tenant = *rc::gen::weightedElement<std::string>({{5, "anna"}, {1, "bert"}});
+      asked.emplace_back(simulation.add(job_of(next.prompt, next.max_tokens, tenant)), next);
+    } else if (action == 3 && !asked.empty()) {
+      auto& [id, job] = asked[*rc::gen::inRange<std::size_t>(0, asked.size())];
+      job.cancelled = job.cancelled || !simulation.heard(id).over();
+      simulation.scheduler.cancel(id);
+    } else if (action == 4) {
+      simulation.decoder.statuses = {*rc::gen::weightedElement<DecodeStatus>(
+          {{8, DecodeStatus::ok}, {1, DecodeStatus::failed}, {1, DecodeStatus::no_space}})};
+      failed = failed || simulation.decoder.statuses.front() != DecodeStatus::ok;
+    } else if (action == 5) {
+      simulation.run();
+      simulation.idle();
+    } else if (!simulation.scheduler.step()) {
+      simulation.scheduler.work_while_idle();
+    }
+    simulation.scheduler.check();
+    store.check();
+    RC_ASSERT(simulation.scheduler.stats().cells_used == simulation.decoder.cells_used());
+  }
+  simulation.decoder.statuses.clear();
+  simulation.run();
+  for (const auto& [id, job] : asked) {
+    const Heard& heard = simulation.heard(id);
+    RC_ASSERT(heard.over() || job.cancelled);
+    RC_ASSERT(heard.ended || job.cancelled || failed);
+    RC_ASSERT(!heard.ended || heard.text() == expected_text(job.prompt, job.max_tokens));
+  }
+  restored += simulation.scheduler.stats().restored_tokens;
+  moved_out += simulation.scheduler.stats().moved_out_tokens;
+}
+
+TEST(SchedulerStoreProperty, EveryAnswerIsThatOfItsPromptAlone) {
+  std::uint64_t restored = 0;
+  std::uint64_t moved_out = 0;
+  EXPECT_TRUE(rc::check([&] {
+    for (int i = 0; i < 10; ++i) // with the usual 100 cases, 1,000 schedules
+      check_any_schedule(restored, moved_out);
+  }));
+  EXPECT_GT(restored, 5000u); // or little was tried
+  EXPECT_GT(moved_out, 1000u);
+}
+
+} // namespace
+} // namespace anyclaude::engine

@@ -1,0 +1,184 @@
+#include "kv/block_store.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace anyclaude::kv {
+namespace {
+
+constexpr std::size_t kBlock = kBlockTokens;
+constexpr std::size_t kBytes = 1000; // of every block
+
+std::vector<Token> words(int first, std::size_t count) {
+  std::vector<Token> tokens(count);
+  std::ranges::iota(tokens, first);
+  return tokens;
+}
+
+std::vector<Token> operator+(std::vector<Token> left, const std::vector<Token>& right) {
+  left.insert(left.end(), right.begin(), right.end());
+  return left;
+}
+
+/// A store for so many blocks.
+class BlockStoreTest : public testing::Test {
+ protected:
+  static BlockStoreOptions options(std::size_t blocks) {
+    return {.memory_bytes = blocks * kBytes, .salt = "salt", .fingerprint = "model"};
+  }
+
+  /// Stores all blocks of a prefix; the cells tell which.
+  void keep(const std::vector<Token>& tokens, const std::string& tenant = "anna",
+            double seconds = 1) {
+    for (std::size_t begin = 0; begin < tokens.size(); begin += kBlock) {
+      const auto prefix = std::span(tokens).first(std::min(tokens.size(), begin + kBlock));
+      std::vector<std::byte> cells(kBytes, static_cast<std::byte>(tokens[begin]));
+      store.put(tenant, prefix, std::move(cells), seconds);
+      store.check();
+    }
+  }
+
+  int length(const std::vector<Token>& tokens, const std::string& tenant = "anna") const {
+    const auto pieces = store.find(tenant, tokens);
+    return pieces.empty() ? 0 : pieces.back().end;
+  }
+
+  BlockStore store{options(100)};
+};
+
+TEST_F(BlockStoreTest, FindsThePiecesOfAPrefixInOrder) {
+  const auto prefix = words(0, 2 * kBlock + 58);
+  keep(prefix);
+  const auto pieces = store.find("anna", prefix + words(9000, 20));
+  ASSERT_EQ(pieces.size(), 3u);
+  EXPECT_EQ(pieces[0].begin, 0);
+  EXPECT_EQ(pieces[1].begin, 256);
+  EXPECT_EQ(pieces[1].end, 512);
+  EXPECT_EQ(pieces[2].end, 570);
+  EXPECT_EQ(pieces[2].block_end, 570);
+  for (const auto& piece : pieces) {
+    const BlockPointer block = store.get(piece.key);
+    ASSERT_TRUE(block);
+    EXPECT_EQ(block->begin, piece.begin);
+    EXPECT_EQ(block->cells.front(), static_cast<std::byte>(prefix[piece.begin]));
+    EXPECT_TRUE(std::ranges::equal(block->tokens,
+                                   std::span(prefix).subspan(block->begin, block->tokens.size())));
+  }
+}
+
+TEST_F(BlockStoreTest, ABlockServesAPrefixThatLeavesItInTheMiddle) {
+  keep(words(0, kBlock) + words(1000, kBlock));
+  const auto other = words(0, kBlock) + words(1000, 100) + words(7000, 300);
+  const auto pieces = store.find("anna", other);
+  ASSERT_EQ(pieces.size(), 2u);
+  EXPECT_EQ(pieces[1].end, 356);
+  EXPECT_EQ(pieces[1].block_end, 512);
+  EXPECT_FALSE(store.has("anna", other));
+  EXPECT_TRUE(store.has("anna", words(0, kBlock) + words(1000, 100)));
+  EXPECT_FALSE(store.has("anna", words(0, kBlock) + words(1000, 100) + words(7000, 1)));
+}
+
+TEST_F(BlockStoreTest, EqualTokensBehindOthersAreOtherBlocks) {
+  keep(words(0, kBlock) + words(5000, kBlock));
+  EXPECT_EQ(length(words(1, kBlock) + words(5000, kBlock)), 0);
+  keep(words(1, kBlock));
+  EXPECT_EQ(length(words(1, kBlock) + words(5000, kBlock)), 256);
+}
+
+TEST_F(BlockStoreTest, TenantsFindTheirOwnOnly) {
+  keep(words(0, kBlock), "anna");
+  EXPECT_EQ(length(words(0, kBlock), "bert"), 0);
+  const auto key = [](const char* salt, const char* model, const char* tenant) {
+    return root_key(salt, model, tenant);
+  };
+  EXPECT_NE(key("s", "m", "anna"), key("s", "m", "bert"));
+  EXPECT_NE(key("s", "m", "anna"), key("t", "m", "anna"));
+  EXPECT_NE(key("s", "m", "anna"), key("s", "n", "anna"));
+  EXPECT_NE(key("s", "ma", "nna"), key("s", "m", "anna"));
+}
+
+TEST_F(BlockStoreTest, WhatHasNothingInFrontOfItIsNotStored) {
+  const auto prefix = words(0, 2 * kBlock);
+  EXPECT_FALSE(store.put("anna", prefix, std::vector<std::byte>(kBytes), 1));
+  EXPECT_EQ(store.stats().blocks, 0u);
+  store.check();
+}
+
+TEST_F(BlockStoreTest, ALongerEndTakesTheShorterOnesPlace) {
+  keep(words(0, kBlock + 40));
+  keep(words(0, kBlock + 90));
+  EXPECT_EQ(store.stats().blocks, 2u);
+  EXPECT_EQ(length(words(0, kBlock + 200)), 346);
+  keep(words(0, 2 * kBlock));
+  EXPECT_EQ(store.stats().blocks, 2u);
+  keep(words(0, kBlock) + words(4000, 30)); // another end, beside it
+  EXPECT_EQ(store.stats().blocks, 3u);
+}
+
+TEST_F(BlockStoreTest, GivesUpEndsFirstAndKeepsTheBudget) {
+  BlockStore small(options(4));
+  const auto put = [&](const std::vector<Token>& tokens) {
+    for (std::size_t end = kBlock; end <= tokens.size(); end += kBlock)
+      small.put("anna", std::span(tokens).first(end), std::vector<std::byte>(kBytes), 1);
+    small.check();
+  };
+  put(words(0, 3 * kBlock));
+  put(words(5000, 2 * kBlock));
+  EXPECT_EQ(small.stats().memory_bytes, 4 * kBytes);
+  EXPECT_EQ(small.stats().evicted, 1u);
+  EXPECT_EQ(small.find("anna", words(0, 3 * kBlock)).size(), 2u);
+  EXPECT_EQ(small.find("anna", words(5000, 2 * kBlock)).size(), 2u);
+}
+
+TEST_F(BlockStoreTest, WhatManyBeginWithOutlivesWhatWasAskedOnce) {
+  BlockStore small(options(6));
+  const auto put = [&](const std::vector<Token>& tokens) {
+    for (std::size_t end = kBlock; end <= tokens.size(); end += kBlock)
+      small.put("anna", std::span(tokens).first(end), std::vector<std::byte>(kBytes), 1);
+  };
+  const auto shared = words(0, 3 * kBlock);
+  put(shared);
+  for (int i = 0; i < 8; ++i)
+    small.count_hit(small.find("anna", shared));
+  for (int i = 1; i < 10; ++i)
+    put(words(10'000 * i, 2 * kBlock));
+  small.check();
+  EXPECT_EQ(small.find("anna", shared).size(), 3u);
+  // Not for ever: what nobody wants any more ages.
+  for (int i = 10; i < 60; ++i)
+    put(words(10'000 * i, 2 * kBlock));
+  EXPECT_LT(small.find("anna", shared).size(), 3u);
+}
+
+TEST_F(BlockStoreTest, WhatIsHeldStaysValidWhileItIsGivenUp) {
+  keep(words(0, kBlock));
+  const BlockPointer block = store.get(store.find("anna", words(0, kBlock)).front().key);
+  store.forget(block->key);
+  EXPECT_EQ(block->cells.size(), kBytes);
+  EXPECT_EQ(store.stats().blocks, 0u);
+}
+
+TEST_F(BlockStoreTest, ForgettingABlockForgetsAllBehindIt) {
+  keep(words(0, 4 * kBlock));
+  keep(words(0, 2 * kBlock) + words(3000, kBlock));
+  store.forget(store.find("anna", words(0, 4 * kBlock))[1].key);
+  store.check();
+  EXPECT_EQ(store.stats().blocks, 1u);
+  EXPECT_EQ(store.stats().memory_bytes, kBytes);
+}
+
+TEST_F(BlockStoreTest, UsesTheMemoryOfWhatItGaveUpAgain) {
+  keep(words(0, kBlock));
+  EXPECT_EQ(store.buffer().capacity(), 0u);
+  store.forget(store.find("anna", words(0, kBlock)).front().key);
+  EXPECT_GE(store.buffer().capacity(), kBytes);
+}
+
+} // namespace
+} // namespace anyclaude::kv
