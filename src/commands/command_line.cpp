@@ -265,8 +265,7 @@ int run_command(int argc, char** argv) {
   bench_app.add_option("--json", bench.json, "Write the figures to this file as well")
       ->type_name("FILE");
   CLI::App& doctor_app = *app.add_subcommand("doctor", "Tell why prompts were not reused");
-  doctor_app
-      .add_flag("--prompt", "Where the running daemon's last prompts part from those before")
+  doctor_app.add_flag("--prompt", "Where the running daemon's last prompts part from those before")
       ->required();
   CLI11_PARSE(app, argc, argv);
 

@@ -31,8 +31,7 @@ std::string described(const Json& report) {
   const auto number = [&report](const char* key) { return report.value(key, std::int64_t{0}); };
   const std::int64_t tokens = number("tokens");
   const std::int64_t shared = number("shared");
-  std::string text =
-      std::format("{} tokens, {} of them as in an earlier prompt", tokens, shared);
+  std::string text = std::format("{} tokens, {} of them as in an earlier prompt", tokens, shared);
   const std::string here = report.value("here", "");
   const std::string before = report.value("before", "");
   if (here.empty() && before.empty())

@@ -23,8 +23,8 @@ struct PromptReport {
   std::string before; // how the earlier one went on; both empty where it is all in this one
 };
 
-/// Watches prompts for what breaks their common prefix. Remembers the tokens of the last few, of all
-/// tenants together, and compares within a tenant. Thread-safe.
+/// Watches prompts for what breaks their common prefix. Remembers the tokens of the last few, of
+/// all tenants together, and compares within a tenant. Thread-safe.
 class PromptWatch {
  public:
   static constexpr std::size_t kPrompts = 32;
