@@ -1,6 +1,6 @@
 #include "backend/embedded.h"
 
-#include "prompt/answer_parser.h"
+#include "answer/answer_parser.h"
 #include "prompt/prompt_builder.h"
 
 #include <spdlog/spdlog.h>
@@ -57,7 +57,7 @@ engine::SamplingOptions sampling(const anthropic::Request& request,
 /// Turns what the engine says about one job into the API's events. Lives on the engine thread.
 class Answer {
  public:
-  Answer(prompt::AnswerFormat format, bool caching, EventSink sink)
+  Answer(const answer::Format& format, bool caching, EventSink sink)
       : parser_(format), caching_(caching), sink_(std::move(sink)) {}
 
   void operator()(engine::JobEvent event) {
@@ -88,7 +88,7 @@ class Answer {
     sink_(anthropic::Started{usage_});
   }
 
-  void forward(prompt::AnswerParser::Events events) {
+  void forward(answer::AnswerParser::Events events) {
     for (auto& event : events)
       sink_(std::move(event));
   }
@@ -99,7 +99,10 @@ class Answer {
     anthropic::Finished finished;
     switch (event.reason) {
     case engine::EndReason::end_of_turn:
-      finished.reason = parser_.called_tool() ? StopReason::tool_use : StopReason::end_turn;
+      // A call that stopped in the middle of a value must not be carried out.
+      finished.reason = parser_.was_cut()       ? StopReason::max_tokens
+                        : parser_.called_tool() ? StopReason::tool_use
+                                                : StopReason::end_turn;
       break;
     case engine::EndReason::max_tokens:
       finished.reason = StopReason::max_tokens;
@@ -117,7 +120,7 @@ class Answer {
     sink_(std::move(finished));
   }
 
-  prompt::AnswerParser parser_;
+  answer::AnswerParser parser_;
   bool caching_;
   EventSink sink_;
   anthropic::Usage usage_;
@@ -133,9 +136,10 @@ class EmbeddedGeneration : public Generation {
 };
 
 /// Control tokens that belong to an answer's text.
-std::vector<engine::Token> answer_markers(const engine::Model& model) {
+std::vector<engine::Token> answer_markers(const engine::Model& model,
+                                          const answer::Dialect& dialect) {
   std::vector<engine::Token> markers;
-  for (const char* text : {"<think>", "</think>", "<tool_call>", "</tool_call>"}) {
+  for (const std::string& text : answer::answer_markers(dialect)) {
     const auto tokens = model.tokenize(text, true);
     if (tokens.size() == 1 && model.is_control(tokens.front()))
       markers.push_back(tokens.front());
@@ -181,7 +185,7 @@ std::expected<const prompt::PromptBuilder*, Error> Embedded::prompts() const {
       return;
     }
     lazy_->prompts.emplace(std::move(*parsed), tokenizer_of(engine_.model()));
-    lazy_->markers = answer_markers(engine_.model());
+    lazy_->markers = answer_markers(engine_.model(), lazy_->prompts->dialect());
   });
   if (!lazy_->prompts)
     return refuse(ErrorKind::api, lazy_->error);

@@ -1,5 +1,6 @@
 #include "prompt/prompt_builder.h"
 
+#include "prompt/answer_format.h"
 #include "prompt/canonical.h"
 
 #include <algorithm>
@@ -63,6 +64,7 @@ PromptBuilder::PromptBuilder(ChatTemplate chat_template, Tokenizer tokenizer)
 std::expected<Prompt, anthropic::Error>
 PromptBuilder::build(const anthropic::Request& request) const {
   Canonical canonical = canonicalize(request, control_);
+  canonical.input.reasoning_effort = reasoning_effort(request);
   const auto rendered = template_.render(canonical.input);
   if (!rendered)
     return std::unexpected(
@@ -75,9 +77,9 @@ PromptBuilder::build(const anthropic::Request& request) const {
 
   std::string_view end = *rendered;
   end = end.substr(0, end.find_last_not_of(" \t\r\n") + 1);
-  prompt.format.opens_thinking = canonical.answer_prefix.empty() && end.ends_with("<think>");
-  prompt.format.tools = !canonical.input.tools.empty() &&
-                        request.tool_choice.kind != anthropic::ToolChoice::Kind::none;
+  prompt.format = answer_format(request, template_.dialect());
+  prompt.format.opens_thinking =
+      canonical.answer_prefix.empty() && end.ends_with(prompt.format.dialect.think_open);
   prompt.warnings = std::move(canonical.warnings);
   return prompt;
 }
