@@ -65,7 +65,8 @@ class DeepseekBody : public CallBody {
       return Step::no_call;
     rest.remove_prefix(brace);
     text = rest;
-    writer.begin_call(name, text);
+    writer.begin_call(name);
+    writer.input_begins(text);
     input_.emplace(LenientJson::Syntax{{kFence, kEnd, kCallsEnd}, {}});
     begun_ = true;
     head_ = false;

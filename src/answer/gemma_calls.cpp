@@ -58,7 +58,8 @@ class GemmaBody : public CallBody {
       return Step::no_call;
     rest.remove_prefix(end);
     text = rest;
-    writer.begin_call(name, text);
+    writer.begin_call(name);
+    writer.input_begins(text);
     input_.emplace(LenientJson::Syntax{{markers_.close}, markers_.quote});
     begun_ = true;
     return Step::done;

@@ -39,8 +39,9 @@ class GlmBody : public CallBody {
     if (!is_tool_name(name) || (!ends && !rest.starts_with(syntax.key_open)) ||
         (ends && !writer.tools()->find(name)))
       return Step::no_call;
-    arguments_.begin(writer.begin_call(
-        name, text.substr(static_cast<std::size_t>(name.data() + name.size() - text.data()))));
+    arguments_.begin(writer.begin_call(name));
+    writer.input_begins(
+        text.substr(static_cast<std::size_t>(name.data() + name.size() - text.data())));
     text = rest;
     begun_ = true;
     return Step::done;

@@ -149,7 +149,8 @@ class HarmonyReader : public AnswerReader {
       state_ = State::text;
       return true;
     }
-    writer.begin_call(recipient, body);
+    writer.begin_call(recipient);
+    writer.input_begins(body);
     text = body;
     if (body.starts_with('{')) {
       input_.emplace(LenientJson::Syntax{{std::begin(kEnds), std::end(kEnds)}, {}});

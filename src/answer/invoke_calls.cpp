@@ -56,7 +56,8 @@ class InvokeBody : public CallBody {
     const auto name = rest.substr(0, quote);
     rest.remove_prefix(close + 1);
     arguments_ = TaggedArguments(syntax_);
-    arguments_.begin(writer.begin_call(name, rest));
+    arguments_.begin(writer.begin_call(name));
+    writer.input_begins(rest);
     text = rest;
     begun_ = true;
     in_arguments_ = true;

@@ -76,7 +76,9 @@ CallBody::Step JsonCall::begin(std::string_view& text, bool at_end, Writer& writ
   text = rest;
   open_ = found.open;
   as_string_ = found.as_string;
-  writer.begin_call(found.name, found.arguments_begin && !as_string_ ? text : std::string_view{});
+  writer.begin_call(found.name);
+  if (found.arguments_begin && !as_string_ && open_ == 1)
+    writer.input_begins(text);
   if (found.arguments_begin) {
     state_ = State::arguments;
     return Step::done;

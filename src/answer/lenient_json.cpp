@@ -24,8 +24,10 @@ bool is_hex(char c) {
   return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
+/// Of a bare key: ASCII's word characters, and every letter beyond ASCII.
 bool is_word(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$';
+  return static_cast<unsigned char>(c) >= 0x80 || is_digit(c) || (c >= 'a' && c <= 'z') ||
+         (c >= 'A' && c <= 'Z') || c == '_' || c == '$';
 }
 
 std::size_t count_digits(std::string_view text) {
@@ -243,7 +245,8 @@ bool LenientJson::key(std::string_view& text, bool at_end, std::string& out) {
     return true;
   if (may_be_raw_quote(text, at_end))
     return false;
-  const auto end = std::ranges::find_if_not(text, [](char w) { return is_word(w) || w == '-'; });
+  const auto end =
+      std::ranges::find_if_not(text, [](char w) { return is_word(w) || w == '-' || w == '.'; });
   const auto length = static_cast<std::size_t>(end - text.begin());
   std::string_view behind = text.substr(length);
   skip_space(behind);

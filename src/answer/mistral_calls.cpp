@@ -63,7 +63,8 @@ class MistralBody : public CallBody {
     if (!is_tool_name(name))
       return Step::no_call;
     text.remove_prefix(brace);
-    writer.begin_call(name, text);
+    writer.begin_call(name);
+    writer.input_begins(text);
     input_.emplace(LenientJson::Syntax{{kMarker}, {}});
     return Step::done;
   }

@@ -54,7 +54,8 @@ class QwenXmlBody : public CallBody {
     if (!is_tool_name(name) || (bare_ && !writer.tools()->find(name)))
       return Step::no_call;
     rest.remove_prefix(close + 1);
-    arguments_.begin(writer.begin_call(name, rest));
+    arguments_.begin(writer.begin_call(name));
+    writer.input_begins(rest);
     text = rest;
     begun_ = true;
     return Step::done;

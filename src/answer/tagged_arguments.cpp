@@ -23,7 +23,8 @@ std::string_view plain_key(std::string_view key) {
   return is_key ? key : std::string_view{};
 }
 
-/// Whether a schema allows strings, and whether it says anything at all.
+} // namespace
+
 bool allows_string(const Json& schema) {
   const auto says = [&schema](const char* key) { return schema.find(key) != schema.end(); };
   if (says("type")) {
@@ -32,12 +33,14 @@ bool allows_string(const Json& schema) {
   }
   for (const char* key : {"anyOf", "oneOf"})
     if (says(key) && schema[key].is_array())
-      return std::ranges::any_of(schema[key],
-                                 [](const Json& s) { return s.is_object() && allows_string(s); });
+      return std::ranges::any_of(
+          schema[key], [](const Json& each) { return each.is_object() && allows_string(each); });
   if (says("enum") && schema["enum"].is_array())
     return std::ranges::any_of(schema["enum"], [](const Json& v) { return v.is_string(); });
   return says("const") && schema["const"].is_string();
 }
+
+namespace {
 
 bool allows_null(const Json& schema) {
   const std::string text = schema.dump();
@@ -57,16 +60,25 @@ void TaggedArguments::begin(const ToolSpec* tool) {
   tool_ = tool;
 }
 
-TaggedArguments::Kind TaggedArguments::kind_of(const std::string& key) const {
+/// Null where nothing is said of the argument.
+const Json* TaggedArguments::schema_of(const std::string& key) const {
   if (!tool_ || !tool_->schema.is_object() || !tool_->schema.contains("properties") ||
       !tool_->schema["properties"].is_object() || !tool_->schema["properties"].contains(key))
-    return Kind::unknown;
+    return nullptr;
   const Json& schema = tool_->schema["properties"][key];
-  if (!schema.is_object() || !says_type(schema))
+  return schema.is_object() && says_type(schema) ? &schema : nullptr;
+}
+
+TaggedArguments::Kind TaggedArguments::kind_of(const std::string& key) const {
+  const Json* schema = schema_of(key);
+  if (!schema)
     return Kind::unknown;
-  if (!allows_string(schema))
+  if (schema->contains("enum") && (*schema)["enum"].is_array() &&
+      !std::ranges::all_of((*schema)["enum"], [](const Json& c) { return c.is_string(); }))
+    return Kind::choice;
+  if (!allows_string(*schema))
     return Kind::json;
-  return allows_null(schema) ? Kind::unknown : Kind::string;
+  return allows_null(*schema) ? Kind::string_or_null : Kind::string;
 }
 
 bool TaggedArguments::read(std::string_view& text, bool at_end, Writer& writer) {
@@ -117,16 +129,18 @@ bool TaggedArguments::open_value(std::string_view& text, bool at_end, Writer& wr
     return end(writer, true);
   rest.remove_prefix(close + syntax_.key_close.size());
   kind_ = kind_of(key);
+  if (kind_ == Kind::choice)
+    choices_ = (*schema_of(key))["enum"];
   if (syntax_.value_open == ">") { // attributes of the opening tag; DeepSeek's tell the type
     const auto end = rest.find('>');
     if (end == npos && !at_end && rest.size() < kLongestKey)
       return false;
     const auto attributes = trim(rest.substr(0, end));
-    if (attributes == "string=\"true\"")
+    if (attributes == "string=\"true\"" && kind_ != Kind::choice)
       kind_ = Kind::string;
-    else if (attributes == "string=\"false\"")
+    else if (attributes == "string=\"false\"" && kind_ != Kind::choice)
       kind_ = Kind::json;
-    else if (!attributes.empty() || end == npos)
+    else if (end == npos || (!attributes.empty() && !attributes.starts_with("string=\"")))
       return this->end(writer, true);
     rest.remove_prefix(end + 1);
   } else if (!syntax_.value_open.empty()) {
@@ -212,10 +226,11 @@ bool TaggedArguments::value(std::string_view& text, bool at_end, Writer& writer)
 void TaggedArguments::write_value(std::string_view part, Writer& writer) {
   if (part.empty())
     return;
-  if (kind_ == Kind::unknown && held_.empty()) {
+  if (held_.empty() && (kind_ == Kind::unknown || kind_ == Kind::string_or_null)) {
     const auto first = part.find_first_not_of(kBlank);
     // Only these can begin what is not taken for a string.
-    if (first != npos && !std::string_view("{[n").contains(part[first]))
+    const std::string_view others = kind_ == Kind::unknown ? "{[n" : "n";
+    if (first != npos && !others.contains(part[first]))
       kind_ = Kind::string;
   }
   if (kind_ != Kind::string) {
@@ -234,6 +249,16 @@ void TaggedArguments::end_value(Writer& writer) {
   in_value_ = false;
   if (string_open_) {
     writer.input("\"");
+    return;
+  }
+  if (kind_ == Kind::choice) {
+    const bool is_text = std::ranges::contains(choices_, Json(held_));
+    for (const Json& choice : choices_)
+      if (!is_text && !choice.is_string() && choice.dump() == trim(held_)) {
+        writer.input(choice.dump());
+        return;
+      }
+    writer.input(json_quote(held_));
     return;
   }
   std::string json;

@@ -2,11 +2,16 @@
 
 #include "answer/writer.h"
 
+#include <nlohmann/json.hpp>
+
 #include <set>
 #include <string>
 #include <string_view>
 
 namespace anyclaude::answer {
+
+/// Whether a schema allows strings.
+bool allows_string(const Json& schema);
 
 /// How a family writes a call's arguments as tags. Blanks between tags mean nothing.
 struct TagSyntax {
@@ -35,7 +40,7 @@ class TaggedArguments {
   bool read(std::string_view& text, bool at_end, Writer& writer);
 
  private:
-  enum class Kind { string, json, unknown };
+  enum class Kind { string, string_or_null, choice, json, unknown };
   struct ValueEnd {
     std::size_t length = 0;  // of the value's part that is certain
     std::size_t closing = 0; // bytes of the closing tag behind it
@@ -47,6 +52,7 @@ class TaggedArguments {
   bool value(std::string_view& text, bool at_end, Writer& writer);
   ValueEnd find_end(std::string_view text, bool at_end) const;
   int ends_here(std::string_view rest, bool at_end) const;
+  const Json* schema_of(const std::string& key) const;
   Kind kind_of(const std::string& key) const;
   void write_value(std::string_view part, Writer& writer);
   void end_value(Writer& writer);
@@ -60,6 +66,7 @@ class TaggedArguments {
   bool at_value_start_ = false;
   bool string_open_ = false; // a string is being written
   Kind kind_ = Kind::string;
+  Json choices_;     // of a choice, not all of them strings
   std::string held_; // of a value that is not a string
 };
 

@@ -69,13 +69,12 @@ void Writer::end_thinking() {
   thinking_.clear();
 }
 
-const ToolSpec* Writer::begin_call(std::string_view name, std::string_view input) {
+const ToolSpec* Writer::begin_call(std::string_view name) {
   space_.clear();
   said_ = false;
   called_tool_ = true;
   in_call_ = true;
   const ToolSpec* tool = tools_->find(name);
-  opened_ = Call{tool, std::string(input)};
   input_ = {tool, {}};
   events_.push_back(
       anthropic::ToolUseStart{new_tool_use_id(), tool ? tool->name : std::string(name)});

@@ -26,9 +26,11 @@ class Writer {
   void think(std::string_view text);
   void end_thinking();
 
-  /// Begins a call of this tool; `input` is what the model has said of the input by now. Gives the
-  /// tool, null for one that was not offered.
-  const ToolSpec* begin_call(std::string_view name, std::string_view input);
+  /// Begins a call of this tool. Gives the tool, null for one that was not offered.
+  const ToolSpec* begin_call(std::string_view name);
+  /// Says what the model has said by now of the call's input, in the form that the family has for
+  /// it: what follows can be held to that form.
+  void input_begins(std::string_view said) { opened_ = Call{input_.tool, std::string(said)}; }
   void input(std::string_view piece);
   /// Ends the call. `cut`: the model stopped in the middle of a value, so that the input says less
   /// than was meant.
@@ -49,7 +51,7 @@ class Writer {
     const ToolSpec* tool; // null: not offered
     std::string input;    // said of it by now, as the model writes it
   };
-  /// The call that has begun since this was asked last.
+  /// The call whose input has begun since this was asked last.
   std::optional<Call> take_opened() { return std::exchange(opened_, std::nullopt); }
 
   struct Input {

@@ -1,6 +1,9 @@
 #include "backend/embedded.h"
 
 #include "answer/answer_parser.h"
+#include "answer/schema_check.h"
+#include "backend/call_constraint.h"
+#include "prompt/answer_format.h"
 #include "prompt/prompt_builder.h"
 
 #include <spdlog/spdlog.h>
@@ -91,6 +94,18 @@ class Answer {
   void forward(answer::AnswerParser::Events events) {
     for (auto& event : events)
       sink_(std::move(event));
+    for (const auto& input : parser_.take_inputs())
+      check(input);
+  }
+
+  /// What the grammar cannot say of a schema. The call is sent as it is: the client's own check
+  /// tells the model, and a call that nobody hears of would end its work.
+  static void check(const answer::Writer::Input& input) {
+    if (!input.tool)
+      return;
+    const auto value = Json::parse(input.json, nullptr, false);
+    if (const auto wrong = answer::schema_violation(value, input.tool->schema))
+      spdlog::warn("a call of {} does not fit its schema: {}", input.tool->name, *wrong);
   }
 
   void end(const engine::JobEnded& event) {
@@ -264,6 +279,8 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
   job.max_tokens = request.max_tokens;
   job.stop_sequences = request.stop_sequences;
   job.visible_control = lazy_->markers;
+  job.sampling.constraint = make_constraint(
+      prompt->format, prompt::answer_demand(request, prompt->format), lazy_->markers);
   job.on_event = [answer =
                       std::make_shared<Answer>(prompt->format, request.caching, std::move(sink))](
                      engine::JobEvent event) { (*answer)(std::move(event)); };

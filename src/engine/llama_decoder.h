@@ -2,6 +2,7 @@
 
 #include "engine/decoder.h"
 #include "engine/model.h"
+#include "engine/token_bytes.h"
 
 #include <atomic>
 #include <cstdint>
@@ -65,6 +66,7 @@ class LlamaDecoder : public Decoder {
   llama_context* context_ = nullptr;
   llama_memory_i* memory_ = nullptr;
   std::unique_ptr<Batch> batch_;
+  std::unique_ptr<const TokenBytes> token_bytes_; // made when a constraint first needs it
   std::atomic<bool> interrupted_ = false;
 };
 

@@ -27,6 +27,23 @@ answer::Format answer_format(const anthropic::Request& request, const answer::Di
   return format;
 }
 
+answer::Demand answer_demand(const anthropic::Request& request, const answer::Format& format) {
+  using Kind = anthropic::ToolChoice::Kind;
+  answer::Demand demand;
+  demand.single_call = request.tool_choice.disable_parallel;
+  demand.output_schema = request.output_schema;
+  if (!format.tools)
+    return demand;
+  if (request.tool_choice.kind == Kind::any)
+    demand.one_of = format.tools->all();
+  else if (request.tool_choice.kind == Kind::tool)
+    if (const auto* tool = format.tools->find(request.tool_choice.name))
+      demand.one_of = {*tool};
+  if (!demand.one_of.empty())
+    demand.output_schema = Json(); // a call is what was asked for
+  return demand;
+}
+
 std::string reasoning_effort(const anthropic::Request& request) {
   if (request.thinking.kind == ThinkingKind::disabled)
     return "low";

@@ -116,6 +116,13 @@ class Answer {
         text += delta->text;
     return text;
   }
+  std::string input() const {
+    std::string json;
+    for (const auto& event : events())
+      if (const auto* delta = std::get_if<anthropic::ToolInputDelta>(&event))
+        json += delta->partial_json;
+    return json;
+  }
   anthropic::Usage usage() const {
     return last<anthropic::Finished>().value_or(anthropic::Finished{}).usage;
   }
@@ -258,7 +265,9 @@ TEST_F(EmbeddedTest, AToolCallIsAnEventAndTheReasonToStop) {
   const Json tool = {
       {"name", "Bash"},
       {"description", "Runs a command."},
-      {"input_schema", {{"type", "object"}, {"properties", {{"command", {{"type", "string"}}}}}}}};
+      {"input_schema",
+       {{"type", "object"},
+        {"properties", {{"command", {{"type", "string"}}}, {"timeout", {{"type", "integer"}}}}}}}};
   Json messages = Json::array({message("user", "Count the FILES.")});
   const auto ask = [&] {
     return answer(scripted(), request_of({{"messages", messages}, {"tools", Json::array({tool})}}));
@@ -269,7 +278,7 @@ TEST_F(EmbeddedTest, AToolCallIsAnEventAndTheReasonToStop) {
   const auto use = call.last<anthropic::ToolUseStart>();
   EXPECT_EQ(use->name, "Bash");
   EXPECT_TRUE(use->id.starts_with("toolu_")) << use->id;
-  const Json input = Json::parse(call.last<anthropic::ToolInputDelta>()->partial_json);
+  const Json input = Json::parse(call.input());
   EXPECT_EQ(input, (Json{{"command", "ls -l"}, {"timeout", 5}}));
   EXPECT_EQ(call.last<anthropic::Finished>()->reason, anthropic::StopReason::tool_use);
 
