@@ -2,7 +2,9 @@
 
 #include "answer/answer_parser.h"
 #include "answer/schema_check.h"
+#include "answer/thinking_seal.h"
 #include "backend/call_constraint.h"
+#include "backend/server_tools.h"
 #include "prompt/answer_format.h"
 #include "prompt/prompt_builder.h"
 
@@ -162,6 +164,29 @@ std::vector<engine::Token> answer_markers(const engine::Model& model,
   return markers;
 }
 
+/// Thinking blocks are known again after a restart where there is a place to keep the key.
+std::shared_ptr<const answer::ThinkingSeal> make_seal(const std::filesystem::path& folder) {
+  if (!folder.empty()) {
+    std::error_code ignored; // the key's own error says more
+    std::filesystem::create_directories(folder, ignored);
+    auto kept = answer::ThinkingSeal::kept_in(folder / "thinking.key");
+    if (kept)
+      return std::make_shared<const answer::ThinkingSeal>(std::move(*kept));
+    spdlog::warn("thinking blocks will be foreign after a restart: {}", kept.error());
+  }
+  return std::make_shared<const answer::ThinkingSeal>();
+}
+
+/// Thinking from elsewhere is history like any other; our own that was changed is worth a word.
+void look_at_thinking(const anthropic::Request& request, const answer::ThinkingSeal& seal) {
+  for (const auto& message : request.messages)
+    for (const auto& block : message.content)
+      if (const auto* thinking = std::get_if<anthropic::ThinkingBlock>(&block))
+        if (seal.origin(thinking->thinking, thinking->signature) ==
+            answer::ThinkingSeal::Origin::edited)
+          spdlog::warn("a thinking block of this server came back changed; it is taken as it is");
+}
+
 prompt::Tokenizer tokenizer_of(const engine::Model& model) {
   prompt::Tokenizer tokenizer;
   tokenizer.tokenize = [&model](std::string_view text, bool parse_special) {
@@ -179,12 +204,14 @@ struct Embedded::Lazy {
   std::once_flag once;
   std::optional<prompt::PromptBuilder> prompts;
   std::vector<engine::Token> markers;
+  std::shared_ptr<const answer::ThinkingSeal> seal;
   std::string error;
 };
 
 Embedded::Embedded(engine::EngineOptions options)
     : model_id_(options.model.stem().string()), model_time_(modification_time(options.model)),
-      lazy_(std::make_unique<Lazy>()), engine_(std::move(options)) {}
+      cache_folder_(options.cache_folder), lazy_(std::make_unique<Lazy>()),
+      engine_(std::move(options)) {}
 
 Embedded::~Embedded() = default;
 
@@ -200,6 +227,7 @@ std::expected<const prompt::PromptBuilder*, Error> Embedded::prompts() const {
       return;
     }
     lazy_->prompts.emplace(std::move(*parsed), tokenizer_of(engine_.model()));
+    lazy_->seal = make_seal(cache_folder_);
     lazy_->markers = answer_markers(engine_.model(), lazy_->prompts->dialect());
   });
   if (!lazy_->prompts)
@@ -245,7 +273,9 @@ std::expected<int, Error> Embedded::count_tokens(const anthropic::Request& reque
   const auto builder = prompts();
   if (!builder)
     return std::unexpected(builder.error());
-  const auto prompt = (*builder)->build(request);
+  anthropic::Request noted = request;
+  note_missing_server_tools(noted);
+  const auto prompt = (*builder)->build(noted);
   if (!prompt)
     return std::unexpected(prompt.error());
   return static_cast<int>(prompt->tokens.size());
@@ -256,9 +286,18 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
   const auto builder = prompts();
   if (!builder)
     return std::unexpected(builder.error());
-  auto prompt = (*builder)->build(request);
+  if (auto answer = unavailable_server_tool(request)) {
+    for (auto& event : *answer)
+      sink(std::move(event));
+    return std::make_unique<Generation>();
+  }
+  anthropic::Request noted = request;
+  note_missing_server_tools(noted);
+  auto prompt = (*builder)->build(noted);
   if (!prompt)
     return std::unexpected(prompt.error());
+  look_at_thinking(request, *lazy_->seal);
+  prompt->format.seal = lazy_->seal;
   for (const std::string& warning : prompt->warnings)
     spdlog::warn("{}", warning);
 

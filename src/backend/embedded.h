@@ -3,6 +3,7 @@
 #include "backend/backend.h"
 #include "engine/engine.h"
 
+#include <filesystem>
 #include <memory>
 
 namespace anyclaude::prompt {
@@ -35,6 +36,7 @@ class Embedded : public Backend {
   struct Lazy;
   std::string model_id_;
   std::int64_t model_time_ = 0; // of the file, seconds
+  std::filesystem::path cache_folder_;
   std::unique_ptr<Lazy> lazy_;
   engine::Engine engine_;
 };
