@@ -1,7 +1,7 @@
 // What it costs to hold an answer to a schema: time of drawing a token with and without a grammar,
 // beside the time of a decode step, on random weights (where nearly every token has to be drawn
 // among what the grammar allows: the worst case). Usage: constrained_bench [--model F] [--json F]
-#include "answer/call_grammar.h"
+#include "answer/schema_grammar.h"
 #include "demo/demo_model.h"
 #include "engine/constraint.h"
 #include "engine/llama_decoder.h"
@@ -45,15 +45,16 @@ class OneRule : public engine::Constraint {
 };
 
 /// Edits of a file without end: structure and strings by turns, as an agent's calls have them.
-std::string endless_schema() {
-  return answer::output_grammar(
-      Json::parse(R"({"type": "object", "required": ["file_path", "edits"],
-    "properties": {"file_path": {"type": "string", "maxLength": 60}, "edits": {"type": "array",
-    "minItems": 1, "items": {"type": "object", "required": ["old_string", "new_string", "line"],
-    "properties": {"old_string": {"type": "string", "maxLength": 80},
+std::string endless_grammar() {
+  const Json edit = Json::parse(R"({"type": "object",
+    "required": ["file_path", "old_string", "new_string", "line"], "properties": {
+    "file_path": {"type": "string", "maxLength": 60},
+    "old_string": {"type": "string", "maxLength": 80},
     "new_string": {"type": "string", "maxLength": 80}, "line": {"type": "integer"},
-    "replace_all": {"type": "boolean"}}}}}})"),
-      {}, false);
+    "replace_all": {"type": "boolean"}}})");
+  answer::SchemaGrammar grammar;
+  const auto item = grammar.value(edit, edit);
+  return grammar.text("endless") + "endless ::= " + item + " \", \" endless\n";
 }
 
 struct Numbers {
@@ -155,7 +156,7 @@ int run(const std::filesystem::path& model_file, const std::string& json_file) {
   options.has_seed = true;
   options.seed = 1;
   const Numbers free = time_sampling(**decoder, options);
-  options.constraint = std::make_shared<OneRule>(endless_schema());
+  options.constraint = std::make_shared<OneRule>(endless_grammar());
   const Numbers held = time_sampling(**decoder, options);
 
   const auto last = static_cast<std::size_t>(kTokens - kEdge);
