@@ -118,6 +118,7 @@ ChatTemplate::parse(const std::string& source, const std::string& bos, const std
   try {
     ChatTemplate result(std::make_unique<Compiled>(source.empty() ? kChatMl : source, bos, eos));
     result.probe();
+    result.dialect_ = answer::detect_dialect(source);
     return result;
   } catch (const std::exception& error) {
     return std::unexpected(std::string("the model's chat template cannot be used: ") +
@@ -149,7 +150,11 @@ std::string ChatTemplate::apply(const TemplateInput& input) const {
   if (!input.tools.empty())
     inputs.tools = input.tools;
   inputs.add_generation_prompt = input.add_generation_prompt;
-  inputs.extra_context = {{"enable_thinking", input.enable_thinking}};
+  // Qwen, GLM and most others; DeepSeek's and IBM's name for the same; gpt-oss and Mistral.
+  inputs.extra_context = {{"enable_thinking", input.enable_thinking},
+                          {"thinking", input.enable_thinking}};
+  if (!input.reasoning_effort.empty())
+    inputs.extra_context["reasoning_effort"] = input.reasoning_effort;
   const std::scoped_lock lock(compiled_->mutex);
   return compiled_->chat_template.apply(inputs);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "answer/format.h"
 #include "anthropic/json.h"
 
 #include <nlohmann/json.hpp>
@@ -16,6 +17,7 @@ struct TemplateInput {
   Json tools;    // array of {type: "function", function: {…}}; empty: none
   bool add_generation_prompt = true;
   bool enable_thinking = false;
+  std::string reasoning_effort{}; // "low", "medium" or "high"; empty: the template's own
 };
 
 /// Where the system text has to stand so that a template renders the tools in front of it.
@@ -55,6 +57,8 @@ class ChatTemplate {
   std::expected<std::string, std::string> render(const TemplateInput& input) const;
 
   const TemplateAbilities& abilities() const { return abilities_; }
+  /// How the model's answers are to be read.
+  const answer::Dialect& dialect() const { return dialect_; }
 
  private:
   struct Compiled;
@@ -65,6 +69,7 @@ class ChatTemplate {
 
   std::unique_ptr<Compiled> compiled_;
   TemplateAbilities abilities_;
+  answer::Dialect dialect_;
 };
 
 } // namespace anyclaude::prompt

@@ -1,5 +1,6 @@
 #include "prompt/prompt_builder.h"
 
+#include "prompt/answer_format.h"
 #include "prompt/canonical.h"
 #include "prompt/turn_form.h"
 
@@ -106,10 +107,12 @@ Arrangement PromptBuilder::arrange(const anthropic::Request& request,
 std::expected<Prompt, anthropic::Error> PromptBuilder::build(const anthropic::Request& request,
                                                              const std::string& tenant) const {
   Canonical canonical = canonicalize(request, control_, arrange(request, tenant));
+  canonical.input.reasoning_effort = reasoning_effort(request);
   Prompt prompt;
   ConversationHash conversation;
   conversation.add(tenant);
   conversation.add(canonical.input.tools.dump());
+  conversation.add(canonical.input.reasoning_effort);
   ReplayTurn turn;
   std::string text; // that is to be tokenized
   if (auto known = replay(canonical, conversation)) {
@@ -138,9 +141,9 @@ std::expected<Prompt, anthropic::Error> PromptBuilder::build(const anthropic::Re
 
   std::string_view end = text;
   end = end.substr(0, end.find_last_not_of(" \t\r\n") + 1);
-  prompt.format.opens_thinking = canonical.answer_prefix.empty() && end.ends_with("<think>");
-  prompt.format.tools = !canonical.input.tools.empty() &&
-                        request.tool_choice.kind != anthropic::ToolChoice::Kind::none;
+  prompt.format = answer_format(request, template_.dialect());
+  prompt.format.opens_thinking =
+      canonical.answer_prefix.empty() && end.ends_with(prompt.format.dialect.think_open);
   prompt.warnings = std::move(canonical.warnings);
   return prompt;
 }

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "anthropic/error.h"
+#include "answer/format.h"
 #include "anthropic/messages.h"
-#include "prompt/answer_parser.h"
 #include "prompt/chat_template.h"
 #include "prompt/control_text.h"
 #include "prompt/layout.h"
@@ -33,7 +33,7 @@ struct Continuation {
 struct Prompt {
   std::vector<std::int32_t> tokens;
   std::vector<int> boundaries; // where messages end, in tokens from the start, ascending
-  AnswerFormat format;         // how to read the answer
+  answer::Format format;       // how to read the answer
   std::optional<Continuation> continuation;
   std::vector<std::string> warnings; // for the log
 };
@@ -59,6 +59,7 @@ class PromptBuilder {
                 std::span<const std::int32_t> sampled) const;
 
   const TemplateAbilities& abilities() const { return template_.abilities(); }
+  const answer::Dialect& dialect() const { return template_.dialect(); }
 
  private:
   struct Known {
