@@ -76,29 +76,40 @@ on_host() {
   fi
 }
 
-# The names of the benchmarks: programs of their own (build/bin/NAME_bench, bench/NAME.py).
+# The names of the benchmarks: programs of their own (build/bin/NAME_bench, bench/NAME.py), with dashes
+# for underscores.
 benchmark_names() {
   local file
   for file in build/bin/*_bench; do
-    [ ! -x "$file" ] || basename "$file" _bench
+    [ ! -x "$file" ] || basename "$file" _bench | tr _ -
   done
   for file in bench/*.py; do
-    ! grep -q '^def main' "$file" || basename "$file" .py
+    ! grep -q '^def main' "$file" || basename "$file" .py | tr _ -
   done
+}
+
+# bench_program FILE.py ARGS...: those that drive Claude Code get it.
+bench_program() {
+  local file=$1
+  shift
+  if grep -q CLAUDE "$file"; then ensure_claude_code; fi
+  inside env PYTHONDONTWRITEBYTECODE=1 "ANYCLAUDE_BIN=$repository/build/bin/anyclaude" IS_SANDBOX=1 \
+    ${claude_program:+"ANYCLAUDE_CLAUDE=$claude_program"} python3 "$file" "$@"
 }
 
 command_bench() {
   build release
-  local name=${1:-}
+  local name=${1:-} file
+  file=${name//-/_}
   if [ -z "$name" ] || [ "$name" = --list ]; then
     benchmark_names
     echo "anything else is passed to: anyclaude bench"
-  elif [ -x "build/bin/${name}_bench" ]; then
+  elif [ -x "build/bin/${file}_bench" ]; then
     shift
-    inside "build/bin/${name}_bench" "$@"
-  elif [ -e "bench/$name.py" ]; then
+    inside "build/bin/${file}_bench" "$@"
+  elif [ -e "bench/$file.py" ]; then
     shift
-    inside env PYTHONDONTWRITEBYTECODE=1 python3 "bench/$name.py" "$@"
+    bench_program "bench/$file.py" "$@"
   else
     on_host build/bin/anyclaude bench "$@"
   fi

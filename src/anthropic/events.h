@@ -55,6 +55,14 @@ struct ToolInputDelta {
   std::string partial_json;
 };
 
+/// A tool that Anthropic's servers would have carried out, and that nobody carries out here: its
+/// call and the result that says so, as two blocks.
+struct ServerToolUnavailable {
+  std::string id;         // "srvtoolu_…"
+  std::string name;       // "web_search"
+  std::string input_json; // of the call, a JSON object
+};
+
 enum class StopReason {
   end_turn,
   max_tokens,
@@ -81,7 +89,7 @@ struct Failed {
 /// Blocks open and close by themselves: a delta of another kind, a ToolUseStart or the end closes
 /// the open one.
 using Event = std::variant<PrefillProgress, Started, TextDelta, ThinkingDelta, ThinkingSignature,
-                           ToolUseStart, ToolInputDelta, Finished, Failed>;
+                           ToolUseStart, ToolInputDelta, ServerToolUnavailable, Finished, Failed>;
 
 /// Turns a backend's events into the text of server-sent events. What the protocol needs and the
 /// events leave out is filled in: an answer without Started begins with zero usage. Empty deltas
@@ -96,7 +104,7 @@ class SseEncoder {
   static std::string ping();
 
  private:
-  enum class Block { none, text, thinking, tool_use };
+  enum class Block { none, text, thinking, tool_use, server_tool_result };
   std::string begin(const Usage& usage);
   std::string open(Block block, const std::string& content_block_json);
   std::string delta(const char* type, const char* key, std::string_view value) const;
@@ -109,6 +117,7 @@ class SseEncoder {
   std::string on(const ThinkingSignature& event);
   std::string on(const ToolUseStart& event);
   std::string on(const ToolInputDelta& event);
+  std::string on(const ServerToolUnavailable& event);
   std::string on(const Finished& event);
   std::string on(const Failed& event);
 
@@ -120,6 +129,9 @@ class SseEncoder {
   bool started_ = false;
   bool ended_ = false;
 };
+
+/// The content of a result that says that a server tool is unavailable, as JSON text of its block.
+std::string unavailable_result(const ServerToolUnavailable& event);
 
 /// Gathers a backend's events into the Message object of a request without streaming. A tool input
 /// that is not the text of a JSON object becomes {}: the field must be an object, and a backend
@@ -135,7 +147,7 @@ class MessageBuilder {
 
  private:
   struct Block {
-    std::string type; // "text", "thinking", "tool_use"
+    std::string type; // "text", "thinking", "tool_use", "server_tool_use"
     std::string text; // the text, the thinking, or the tool's JSON input
     std::string signature;
     std::string id;
@@ -151,6 +163,7 @@ class MessageBuilder {
   void on(const ThinkingSignature& event);
   void on(const ToolUseStart& event);
   void on(const ToolInputDelta& event);
+  void on(const ServerToolUnavailable& event);
   void on(const Finished& event);
   void on(const Failed& event);
 

@@ -86,6 +86,27 @@ void MessageBuilder::on(const ToolInputDelta& event) {
   }
 }
 
+void MessageBuilder::on(const ServerToolUnavailable& event) {
+  Block call;
+  call.type = "server_tool_use";
+  call.id = event.id;
+  call.name = event.name;
+  call.text = event.input_json;
+  blocks_.push_back(std::move(call));
+  Block result;
+  result.type = "server_tool_result";
+  result.text = unavailable_result(event);
+  blocks_.push_back(std::move(result));
+}
+
+std::string unavailable_result(const ServerToolUnavailable& event) {
+  const std::string type = event.name + "_tool_result";
+  return Json({{"type", type},
+               {"tool_use_id", event.id},
+               {"content", {{"type", type + "_error"}, {"error_code", "unavailable"}}}})
+      .dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 void MessageBuilder::on(const Finished& event) {
   end_ = event;
 }
@@ -100,8 +121,10 @@ std::string MessageBuilder::body() const {
     } else if (block.type == "thinking") {
       content.push_back(
           {{"type", "thinking"}, {"thinking", block.text}, {"signature", block.signature}});
+    } else if (block.type == "server_tool_result") {
+      content.push_back(Json::parse(block.text));
     } else {
-      content.push_back({{"type", "tool_use"},
+      content.push_back({{"type", block.type},
                          {"id", block.id},
                          {"name", block.name},
                          {"input", tool_input(block.text)}});

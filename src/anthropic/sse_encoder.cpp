@@ -141,6 +141,15 @@ std::string SseEncoder::on(const ToolInputDelta& event) {
   return delta("input_json_delta", "partial_json", event.partial_json);
 }
 
+std::string SseEncoder::on(const ServerToolUnavailable& event) {
+  std::string out = open(Block::tool_use, R"({"type":"server_tool_use","id":)" +
+                                              json_string(event.id) + R"(,"name":)" +
+                                              json_string(event.name) + R"(,"input":{}})");
+  out += delta("input_json_delta", "partial_json", event.input_json);
+  out += open(Block::server_tool_result, unavailable_result(event));
+  return out + close();
+}
+
 std::string SseEncoder::on(const Finished& event) {
   ended_ = true;
   const std::string sequence =

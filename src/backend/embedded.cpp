@@ -1,16 +1,23 @@
 #include "backend/embedded.h"
 
-#include "prompt/answer_parser.h"
-#include "prompt/prompt_builder.h"
+#include "answer/answer_parser.h"
+#include "answer/schema_check.h"
+#include "answer/thinking_seal.h"
+#include "anthropic/answer_blocks.h"
+#include "backend/call_constraint.h"
+#include "backend/server_tools.h"
+#include "prompt/answer_format.h"
 
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <functional>
 #include <limits>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <utility>
 
 namespace anyclaude::backend {
@@ -57,8 +64,12 @@ engine::SamplingOptions sampling(const anthropic::Request& request,
 /// Turns what the engine says about one job into the API's events. Lives on the engine thread.
 class Answer {
  public:
-  Answer(prompt::AnswerFormat format, bool caching, EventSink sink)
-      : parser_(format), caching_(caching), sink_(std::move(sink)) {}
+  /// What is to be done with a whole answer and its sampled tokens.
+  using Keep =
+      std::function<void(std::vector<anthropic::ContentBlock>, std::span<const std::int32_t>)>;
+
+  Answer(const answer::Format& format, bool caching, EventSink sink, Keep keep)
+      : parser_(format), caching_(caching), sink_(std::move(sink)), keep_(std::move(keep)) {}
 
   void operator()(engine::JobEvent event) {
     std::visit(Overloaded{
@@ -88,18 +99,47 @@ class Answer {
     sink_(anthropic::Started{usage_});
   }
 
-  void forward(prompt::AnswerParser::Events events) {
-    for (auto& event : events)
+  void forward(answer::AnswerParser::Events events) {
+    for (auto& event : events) {
+      blocks_.add(event);
       sink_(std::move(event));
+    }
+    for (const auto& input : parser_.take_inputs())
+      check(input);
+  }
+
+  /// Before the client hears of the end: its next request may come at once. Behind a stop sequence
+  /// there are tokens that the client has not seen.
+  void keep(const engine::JobEnded& event) {
+    std::span<const std::int32_t> sampled(event.sampled);
+    if (event.reason == engine::EndReason::stop_sequence)
+      return;
+    if (event.reason == engine::EndReason::end_of_turn)
+      sampled = sampled.first(sampled.size() - 1);
+    keep_(blocks_.take(), sampled);
+  }
+
+  /// What the grammar cannot say of a schema. The call is sent as it is: the client's own check
+  /// tells the model, and a call that nobody hears of would end its work.
+  static void check(const answer::Writer::Input& input) {
+    if (!input.tool)
+      return;
+    const auto value = Json::parse(input.json, nullptr, false);
+    if (const auto wrong = answer::schema_violation(value, input.tool->schema))
+      spdlog::warn("a call of {} does not fit its schema: {}", input.tool->name, *wrong);
   }
 
   void end(const engine::JobEnded& event) {
     forward(parser_.finish(event.reason == engine::EndReason::end_of_turn));
+    keep(event);
     using anthropic::StopReason;
     anthropic::Finished finished;
     switch (event.reason) {
     case engine::EndReason::end_of_turn:
-      finished.reason = parser_.called_tool() ? StopReason::tool_use : StopReason::end_turn;
+      // A call that stopped in the middle of a value must not be carried out.
+      finished.reason = parser_.was_cut()       ? StopReason::max_tokens
+                        : parser_.called_tool() ? StopReason::tool_use
+                                                : StopReason::end_turn;
       break;
     case engine::EndReason::max_tokens:
       finished.reason = StopReason::max_tokens;
@@ -117,9 +157,11 @@ class Answer {
     sink_(std::move(finished));
   }
 
-  prompt::AnswerParser parser_;
+  answer::AnswerParser parser_;
   bool caching_;
   EventSink sink_;
+  Keep keep_;
+  anthropic::AnswerBlocks blocks_;
   anthropic::Usage usage_;
 };
 
@@ -133,14 +175,38 @@ class EmbeddedGeneration : public Generation {
 };
 
 /// Control tokens that belong to an answer's text.
-std::vector<engine::Token> answer_markers(const engine::Model& model) {
+std::vector<engine::Token> answer_markers(const engine::Model& model,
+                                          const answer::Dialect& dialect) {
   std::vector<engine::Token> markers;
-  for (const char* text : {"<think>", "</think>", "<tool_call>", "</tool_call>"}) {
+  for (const std::string& text : answer::answer_markers(dialect)) {
     const auto tokens = model.tokenize(text, true);
     if (tokens.size() == 1 && model.is_control(tokens.front()))
       markers.push_back(tokens.front());
   }
   return markers;
+}
+
+/// Thinking blocks are known again after a restart where there is a place to keep the key.
+std::shared_ptr<const answer::ThinkingSeal> make_seal(const std::filesystem::path& folder) {
+  if (!folder.empty()) {
+    std::error_code ignored; // the key's own error says more
+    std::filesystem::create_directories(folder, ignored);
+    auto kept = answer::ThinkingSeal::kept_in(folder / "thinking.key");
+    if (kept)
+      return std::make_shared<const answer::ThinkingSeal>(std::move(*kept));
+    spdlog::warn("thinking blocks will be foreign after a restart: {}", kept.error());
+  }
+  return std::make_shared<const answer::ThinkingSeal>();
+}
+
+/// Thinking from elsewhere is history like any other; our own that was changed is worth a word.
+void look_at_thinking(const anthropic::Request& request, const answer::ThinkingSeal& seal) {
+  for (const auto& message : request.messages)
+    for (const auto& block : message.content)
+      if (const auto* thinking = std::get_if<anthropic::ThinkingBlock>(&block))
+        if (seal.origin(thinking->thinking, thinking->signature) ==
+            answer::ThinkingSeal::Origin::edited)
+          spdlog::warn("a thinking block of this server came back changed; it is taken as it is");
 }
 
 prompt::Tokenizer tokenizer_of(const engine::Model& model) {
@@ -150,6 +216,10 @@ prompt::Tokenizer tokenizer_of(const engine::Model& model) {
   };
   tokenizer.prompt_start = model.prompt_start();
   tokenizer.control_texts = model.control_texts();
+  for (const std::string& text : tokenizer.control_texts)
+    if (const auto tokens = model.tokenize(text, true);
+        tokens.size() == 1 && model.ends_turn(tokens.front()))
+      tokenizer.turn_ends.push_back(text);
   return tokenizer;
 }
 
@@ -160,12 +230,15 @@ struct Embedded::Lazy {
   std::once_flag once;
   std::optional<prompt::PromptBuilder> prompts;
   std::vector<engine::Token> markers;
+  std::shared_ptr<const answer::ThinkingSeal> seal;
   std::string error;
 };
 
-Embedded::Embedded(engine::EngineOptions options)
-    : model_id_(options.model.stem().string()), model_time_(modification_time(options.model)),
-      lazy_(std::make_unique<Lazy>()), engine_(std::move(options)) {}
+Embedded::Embedded(engine::EngineOptions options, prompt::PromptOptions prompts)
+    : prompt_options_(std::move(prompts)), model_id_(options.model.stem().string()),
+      model_time_(modification_time(options.model)), cache_folder_(options.cache_folder), lazy_(std::make_unique<Lazy>()),
+      watch_([this](std::int32_t token) { return engine_.model().piece(token); }),
+      engine_(std::move(options)) {}
 
 Embedded::~Embedded() = default;
 
@@ -180,8 +253,9 @@ std::expected<const prompt::PromptBuilder*, Error> Embedded::prompts() const {
       lazy_->error = parsed.error();
       return;
     }
-    lazy_->prompts.emplace(std::move(*parsed), tokenizer_of(engine_.model()));
-    lazy_->markers = answer_markers(engine_.model());
+    lazy_->prompts.emplace(std::move(*parsed), tokenizer_of(engine_.model()), prompt_options_);
+    lazy_->seal = make_seal(cache_folder_);
+    lazy_->markers = answer_markers(engine_.model(), lazy_->prompts->dialect());
   });
   if (!lazy_->prompts)
     return refuse(ErrorKind::api, lazy_->error);
@@ -233,7 +307,9 @@ std::expected<int, Error> Embedded::count_tokens(const anthropic::Request& reque
   const auto builder = prompts();
   if (!builder)
     return std::unexpected(builder.error());
-  const auto prompt = (*builder)->build(request);
+  anthropic::Request noted = request;
+  note_missing_server_tools(noted);
+  const auto prompt = (*builder)->build(noted);
   if (!prompt)
     return std::unexpected(prompt.error());
   return static_cast<int>(prompt->tokens.size());
@@ -244,11 +320,22 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
   const auto builder = prompts();
   if (!builder)
     return std::unexpected(builder.error());
-  auto prompt = (*builder)->build(request);
+  if (auto answer = unavailable_server_tool(request)) {
+    for (auto& event : *answer)
+      sink(std::move(event));
+    return std::make_unique<Generation>();
+  }
+  anthropic::Request noted = request;
+  note_missing_server_tools(noted);
+  auto prompt = (*builder)->build(noted, caller.tenant);
   if (!prompt)
     return std::unexpected(prompt.error());
+  look_at_thinking(request, *lazy_->seal);
+  prompt->format.seal = lazy_->seal;
   for (const std::string& warning : prompt->warnings)
     spdlog::warn("{}", warning);
+
+  watch_.add(caller.tenant, prompt->tokens, prompt->boundaries);
 
   // One token must be left for the answer. The client reads the numbers from this very sentence.
   const int context = engine_.context_tokens();
@@ -268,8 +355,17 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
   job.max_tokens = request.max_tokens;
   job.stop_sequences = request.stop_sequences;
   job.visible_control = lazy_->markers;
-  job.on_event = [answer =
-                      std::make_shared<Answer>(prompt->format, request.caching, std::move(sink))](
+  job.sampling.constraint = make_constraint(
+      prompt->format, prompt::answer_demand(request, prompt->format), lazy_->markers);
+  auto keep = [builder = *builder, continuation = std::move(prompt->continuation)](
+                  const std::vector<anthropic::ContentBlock>& blocks,
+                  std::span<const std::int32_t> sampled) mutable {
+    if (continuation)
+      builder->remember(*std::move(continuation), blocks, sampled);
+    continuation.reset();
+  };
+  job.on_event = [answer = std::make_shared<Answer>(prompt->format, request.caching,
+                                                    std::move(sink), std::move(keep))](
                      engine::JobEvent event) { (*answer)(std::move(event)); };
   auto handle = engine_.submit(std::move(job));
   if (handle)

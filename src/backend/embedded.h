@@ -2,12 +2,12 @@
 
 #include "backend/backend.h"
 #include "engine/engine.h"
+#include "prompt/prompt_builder.h"
+#include "prompt/prompt_watch.h"
 
+#include <filesystem>
 #include <memory>
-
-namespace anyclaude::prompt {
-class PromptBuilder;
-}
+#include <vector>
 
 namespace anyclaude::backend {
 
@@ -15,7 +15,7 @@ namespace anyclaude::backend {
 class Embedded : public Backend {
  public:
   /// Returns at once; health() tells when the model is loaded.
-  explicit Embedded(engine::EngineOptions options);
+  explicit Embedded(engine::EngineOptions options, prompt::PromptOptions prompts = {});
   ~Embedded() override;
 
   Health health() const override;
@@ -28,14 +28,20 @@ class Embedded : public Backend {
 
   const engine::Engine& engine() const { return engine_; }
 
+  /// How far the last prompts begin like those before, oldest first.
+  std::vector<prompt::PromptReport> prompt_reports() const { return watch_.reports(); }
+
  private:
   /// Null with the reason while the model is not there.
   std::expected<const prompt::PromptBuilder*, anthropic::Error> prompts() const;
 
   struct Lazy;
+  prompt::PromptOptions prompt_options_;
   std::string model_id_;
   std::int64_t model_time_ = 0; // of the file, seconds
+  std::filesystem::path cache_folder_;
   std::unique_ptr<Lazy> lazy_;
+  prompt::PromptWatch watch_; // asks the engine only for the texts of a prompt's tokens
   engine::Engine engine_;
 };
 

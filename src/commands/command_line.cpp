@@ -2,6 +2,7 @@
 
 #include "commands/bench.h"
 #include "commands/config.h"
+#include "commands/doctor.h"
 #include "commands/launch.h"
 #include "commands/model.h"
 #include "commands/serve.h"
@@ -23,7 +24,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kUsageError = 2;
-constexpr std::array<std::string_view, 4> kCommands = {"serve", "stop", "model", "bench"};
+constexpr std::array<std::string_view, 5> kCommands = {"serve", "stop", "model", "bench", "doctor"};
 
 int fail(int status, const std::string& sentence) {
   std::fprintf(stderr, "anyclaude: %s\n", sentence.c_str());
@@ -66,6 +67,10 @@ void add_serving_options(CLI::App& app, ServingOptions& options) {
   app.add_option("--kv-type", daemon.kv_type, "Type of the KV cache: f16 or q8_0 [f16]")
       ->check(one_of({"f16", "q8_0"}))
       ->type_name("TYPE");
+  app.add_option("--prompt-layout", daemon.prompt_layout,
+                 "stable-first, or as-sent: leave prompts in the client's order [stable-first]")
+      ->check(one_of({"stable-first", "as-sent"}))
+      ->type_name("NAME");
   app.add_option("--port", daemon.port, "TCP port [any free one]")->type_name("N");
   app.add_option("--token", daemon.token, "Bearer token that clients need [a new one]")
       ->type_name("TOKEN");
@@ -81,6 +86,7 @@ std::expected<void, std::string> complete(ServingOptions& options, const Setup& 
   const Config& config = setup.config;
   DaemonOptions& daemon = options.daemon;
   daemon.cache = setup.paths.cache;
+  daemon.state = setup.paths.state;
   if (!options.model.empty())
     daemon.model = options.model;
   else if (config.model)
@@ -91,6 +97,8 @@ std::expected<void, std::string> complete(ServingOptions& options, const Setup& 
     daemon.port = config.port.value_or(0);
   if (daemon.token.empty())
     daemon.token = config.token.value_or("");
+  if (daemon.prompt_layout.empty())
+    daemon.prompt_layout = config.prompt_layout.value_or("");
   if (options.claude.empty())
     options.claude = config.claude.value_or("");
   if (daemon.model.empty())
@@ -133,7 +141,8 @@ int run_launcher(int argc, char** argv) {
              "  serve        run the daemon alone, for any client of the Messages API\n"
              "  stop         end the running daemon\n"
              "  model        make a demo model, or tell what is in a GGUF file\n"
-             "  bench        measure what reuse saves, with the real Claude Code\n\n"
+             "  bench        measure what reuse saves, with the real Claude Code\n"
+             "  doctor       tell why prompts were not reused\n\n"
              "`anyclaude COMMAND --help` tells more. Everything that is not listed here goes to\n"
              "Claude Code, and so does everything behind --.");
   ServingOptions options;
@@ -255,6 +264,9 @@ int run_command(int argc, char** argv) {
       ->type_name("N");
   bench_app.add_option("--json", bench.json, "Write the figures to this file as well")
       ->type_name("FILE");
+  CLI::App& doctor_app = *app.add_subcommand("doctor", "Tell why prompts were not reused");
+  doctor_app.add_flag("--prompt", "Where the running daemon's last prompts part from those before")
+      ->required();
   CLI11_PARSE(app, argc, argv);
 
   if (app.got_subcommand("model"))
@@ -269,6 +281,8 @@ int run_command(int argc, char** argv) {
     bench.daemon.cache = setup->paths.cache;
     return run_bench(bench);
   }
+  if (app.got_subcommand(&doctor_app))
+    return print_prompt_reports(setup->paths);
   if (app.got_subcommand(&stop_app))
     return stop(setup->paths);
   if (host->empty())

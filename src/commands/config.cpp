@@ -1,12 +1,13 @@
 #include "commands/config.h"
 
 #include "launch/paths.h"
+#include "prompt/layout.h"
 
 #include <toml++/toml.hpp>
 
 #include <format>
 #include <fstream>
-#include <sstream>
+#include <iterator>
 
 namespace anyclaude::commands {
 namespace fs = std::filesystem;
@@ -35,9 +36,11 @@ class Reader {
         config.token = text(key, value);
       else if (key == "claude")
         config.claude = path(key, value).native();
+      else if (key == "prompt" && value.is_table())
+        read_prompt(*value.as_table(), config);
       else
-        fault(value, std::format("unknown key \"{}\"; there are model, context, host, port, token "
-                                 "and claude",
+        fault(value, std::format("unknown key \"{}\"; there are model, context, host, port, token, "
+                                 "claude and prompt.layout",
                                  key.str()));
     }
   }
@@ -45,6 +48,17 @@ class Reader {
   const std::string& error() const { return error_; }
 
  private:
+  void read_prompt(const toml::table& table, Config& config) {
+    for (const auto& [key, value] : table) {
+      if (key == "layout")
+        config.prompt_layout = text(key, value);
+      else
+        fault(value, std::format("unknown key \"prompt.{}\"; there is layout", key.str()));
+      if (config.prompt_layout && !prompt::parse_layout(*config.prompt_layout))
+        fault(value, "\"prompt.layout\" must be \"stable-first\" or \"as-sent\"");
+    }
+  }
+
   void fault(const toml::node& where, const std::string& what) {
     if (error_.empty())
       error_ = std::format("{}:{}: {}", file_.native(), where.source().begin.line, what);
@@ -86,13 +100,13 @@ std::expected<Config, std::string> read_config(const fs::path& file) {
   if (!fs::exists(file, failed))
     return Config{};
   std::ifstream stream(file, std::ios::binary);
-  std::stringstream text;
-  if (!stream || !(text << stream.rdbuf()))
+  const std::string text{std::istreambuf_iterator<char>(stream), {}};
+  if (!stream.is_open() || stream.bad())
     return std::unexpected(std::format("cannot read {}", file.native()));
   Config config;
   try { // the library as Debian builds it reports by exceptions
     Reader reader(file);
-    reader.read(toml::parse(text.str()), config);
+    reader.read(toml::parse(text), config);
     if (!reader.error().empty())
       return std::unexpected(reader.error());
   } catch (const toml::parse_error& fault) {

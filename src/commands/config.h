@@ -16,6 +16,8 @@ namespace anyclaude::commands {
 ///     port = 8642
 ///     token = "…"
 ///     claude = "/opt/claude/claude"
+///     [prompt]
+///     layout = "as-sent"           # or "stable-first" (docs/prompt-layout.md)
 struct Config {
   std::optional<std::filesystem::path> model; // absolute
   std::optional<int> context_tokens;
@@ -23,6 +25,7 @@ struct Config {
   std::optional<std::uint16_t> port;
   std::optional<std::string> token;
   std::optional<std::string> claude;
+  std::optional<std::string> prompt_layout; // one of the two
 };
 
 /// An absent file is an empty configuration. The error names the file, the line, what is wrong and

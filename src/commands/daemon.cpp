@@ -4,6 +4,7 @@
 #include "backend/no_model.h"
 #include "gateway/gateway.h"
 #include "launch/control_server.h"
+#include "launch/paths.h"
 #include "text/random_text.h"
 
 #if defined(__GLIBC__)
@@ -85,6 +86,7 @@ class Daemon {
   std::expected<void, std::string> start_control(launch::ControlListener listener);
   std::expected<void, std::string> start_gateway();
   void start_backend();
+  std::filesystem::path folder_for(const char* name) const;
   void refresh();
 
   const DaemonOptions& options_;
@@ -131,6 +133,10 @@ std::expected<void, std::string> Daemon::start_control(launch::ControlListener l
   callbacks.session = [this](const std::string& session) {
     return session_numbers(stats_, session);
   };
+  callbacks.prompts = [this] {
+    const std::scoped_lock lock(mutex_);
+    return embedded_ ? prompt::to_json(embedded_->prompt_reports()) : std::string("[]");
+  };
   if (options_.ends_with_last_launcher)
     callbacks.on_last_detached = [] { ::kill(::getpid(), SIGTERM); };
   auto control = launch::ControlServer::start(std::move(listener), std::move(callbacks));
@@ -138,6 +144,18 @@ std::expected<void, std::string> Daemon::start_control(launch::ControlListener l
     return std::unexpected(control.error());
   control_ = std::move(*control);
   return {};
+}
+
+/// A folder of this name in the state folder; nothing where there can be none, with a warning.
+std::filesystem::path Daemon::folder_for(const char* name) const {
+  if (options_.state.empty())
+    return {};
+  auto folder = options_.state / name;
+  if (const auto made = launch::make_private_folder(folder); !made) {
+    spdlog::warn("{}; nothing is kept there", made.error());
+    return {};
+  }
+  return folder;
 }
 
 void Daemon::start_backend() {
@@ -155,7 +173,11 @@ void Daemon::start_backend() {
     engine.kv_type = options_.kv_type;
     engine.cache_folder = options_.cache;
     engine.on_status_change = [this] { refresh(); };
-    auto own = std::make_unique<backend::Embedded>(std::move(engine));
+    prompt::PromptOptions prompts;
+    prompts.layout =
+        prompt::parse_layout(options_.prompt_layout).value_or(prompt::Layout::stable_first);
+    prompts.tool_order_folder = folder_for("tool-order");
+    auto own = std::make_unique<backend::Embedded>(std::move(engine), std::move(prompts));
     embedded = own.get();
     made = std::move(own);
   }

@@ -17,11 +17,13 @@ struct DaemonOptions {
   int batch_tokens = 512;
   int parallel = 16;           // requests computed side by side
   std::string kv_type = "f16"; // or "q8_0"
+  std::string prompt_layout;   // "stable-first" or "as-sent"; empty: the first
   std::string host = "127.0.0.1";
   std::uint16_t port = 0; // 0: any free one
   std::string token;      // empty: a new one
   std::vector<std::string> allowed_hosts{};
   std::filesystem::path cache; // a folder for what can be made again
+  std::filesystem::path state; // a folder for what cannot; empty: nothing is kept
   bool ends_with_last_launcher = false;
 };
 

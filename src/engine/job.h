@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <variant>
@@ -15,6 +16,8 @@ namespace anyclaude::engine {
 using kv::SequenceId;
 using kv::Token;
 
+class Constraint;
+
 struct SamplingOptions {
   float temperature = 1.0F; // 0: always the most probable token
   float top_p = 1.0F;       // 1: off
@@ -22,6 +25,7 @@ struct SamplingOptions {
   int top_k = 0;            // 0: off
   std::uint32_t seed = 0;   // used when has_seed; otherwise every answer draws its own
   bool has_seed = false;
+  std::shared_ptr<Constraint> constraint{}; // of one answer; null: everything may be said
 };
 
 /// Prefill goes on. Sent after every batch that computed part of the prompt.
@@ -45,7 +49,8 @@ enum class EndReason { end_of_turn, max_tokens, stop_sequence, context_full };
 struct JobEnded {
   EndReason reason = EndReason::end_of_turn;
   std::string stop_sequence;
-  int output_tokens = 0; // sampled, the end-of-turn token included
+  int output_tokens = 0;      // sampled, the end-of-turn token included
+  std::vector<Token> sampled; // those tokens
 };
 
 struct JobFailed {

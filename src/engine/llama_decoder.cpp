@@ -1,11 +1,12 @@
 #include "engine/llama_decoder.h"
 
+#include "engine/llama_sampler.h"
+
 #include <ggml.h>
 #include <llama.h>
 
 #include <algorithm>
 #include <fstream>
-#include <random>
 #include <thread>
 
 namespace anyclaude::engine {
@@ -20,37 +21,6 @@ int physical_cores() {
     return std::max(1, logical / 2);
   return logical;
 }
-
-class LlamaSampler : public Sampler {
- public:
-  LlamaSampler(llama_context* context, const SamplingOptions& options) : context_(context) {
-    const auto add = [this](llama_sampler* sampler) {
-      llama_sampler_chain_add(chain_.get(), sampler);
-    };
-    if (options.temperature <= 0) {
-      add(llama_sampler_init_greedy());
-      return;
-    }
-    if (options.top_k > 0)
-      add(llama_sampler_init_top_k(options.top_k));
-    if (options.top_p < 1)
-      add(llama_sampler_init_top_p(options.top_p, 1));
-    if (options.min_p > 0)
-      add(llama_sampler_init_min_p(options.min_p, 1));
-    add(llama_sampler_init_temp(options.temperature));
-    add(llama_sampler_init_dist(options.has_seed ? options.seed : std::random_device()()));
-  }
-
-  Token sample(int index) override { return llama_sampler_sample(chain_.get(), context_, index); }
-
- private:
-  struct Free {
-    void operator()(llama_sampler* sampler) const { llama_sampler_free(sampler); }
-  };
-  llama_context* context_;
-  std::unique_ptr<llama_sampler, Free> chain_{
-      llama_sampler_chain_init(llama_sampler_chain_default_params())};
-};
 
 } // namespace
 
@@ -179,7 +149,9 @@ std::span<const float> LlamaDecoder::logits(int index) {
 }
 
 std::unique_ptr<Sampler> LlamaDecoder::make_sampler(const SamplingOptions& options) {
-  return std::make_unique<LlamaSampler>(context_, options);
+  if (options.constraint && !token_bytes_)
+    token_bytes_ = std::make_unique<const TokenBytes>(model_.vocab());
+  return make_llama_sampler(context_, options, token_bytes_.get());
 }
 
 void LlamaDecoder::share(SequenceId from, SequenceId to, int begin, int end) {

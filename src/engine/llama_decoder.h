@@ -3,6 +3,7 @@
 #include "engine/cpu_attention.h"
 #include "engine/decoder.h"
 #include "engine/model.h"
+#include "engine/token_bytes.h"
 
 #include <atomic>
 #include <cstdint>
@@ -79,6 +80,7 @@ class LlamaDecoder : public Decoder {
   std::size_t span_ = 0;                    // of the last batch
   std::unique_ptr<CpuAttention> attention_; // null where ggml computes it
   SequenceId passing_ = -1;                 // what cells pass through on their way out and in
+  std::unique_ptr<const TokenBytes> token_bytes_; // made when a constraint first needs it
   std::atomic<bool> interrupted_ = false;
 };
 

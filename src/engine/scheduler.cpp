@@ -487,9 +487,12 @@ void Scheduler::end(RunningJob& job, EndReason reason, std::string stop_sequence
     if (!rest.emit.empty())
       job.emit(JobText{std::move(rest.emit)});
   }
-  const JobEnded event{reason, std::move(stop_sequence), job.generated};
+  JobEnded event{reason,
+                 std::move(stop_sequence),
+                 job.generated,
+                 {job.tokens.end() - job.generated, job.tokens.end()}};
   leave(job); // first, so that a client's next request finds the prefix
-  job.emit(event);
+  job.emit(std::move(event));
 }
 
 void Scheduler::fail(RunningJob& job, const std::string& message) {

@@ -42,6 +42,8 @@ bool ControlClient::receive() {
       ++statuses_;
     } else if (message->session) {
       session_ = std::move(message->session);
+    } else if (message->prompts) {
+      prompts_ = std::move(message->prompts);
     }
   }
   return open;
@@ -90,6 +92,17 @@ ControlClient::ask_session(std::chrono::milliseconds timeout) {
   const auto waited = wait(timeout, [&] { return session_.has_value(); });
   if (waited && session_)
     return *session_;
+  return std::unexpected(waited ? ControlFailure::closed : waited.error());
+}
+
+std::expected<std::string, ControlFailure>
+ControlClient::ask_prompts(std::chrono::milliseconds timeout) {
+  prompts_.reset();
+  if (!channel_.send(encode_prompts_question()))
+    return std::unexpected(ControlFailure::closed);
+  const auto waited = wait(timeout, [&] { return prompts_.has_value(); });
+  if (waited && prompts_)
+    return *prompts_;
   return std::unexpected(waited ? ControlFailure::closed : waited.error());
 }
 

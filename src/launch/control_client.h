@@ -7,6 +7,8 @@
 #include <expected>
 #include <filesystem>
 #include <functional>
+#include <optional>
+#include <string>
 
 namespace anyclaude::launch {
 
@@ -35,6 +37,9 @@ class ControlClient {
   /// Blocks until the daemon has answered.
   std::expected<SessionNumbers, ControlFailure> ask_session(std::chrono::milliseconds timeout);
 
+  /// Blocks until the daemon has answered: a JSON array, see prompt::PromptReport.
+  std::expected<std::string, ControlFailure> ask_prompts(std::chrono::milliseconds timeout);
+
   /// Blocks until the daemon has closed the connection; false when it has not in time.
   bool wait_closed(std::chrono::milliseconds timeout);
 
@@ -47,6 +52,7 @@ class ControlClient {
   DaemonStatus status_;
   int statuses_ = 0; // received so far
   std::optional<SessionNumbers> session_;
+  std::optional<std::string> prompts_;
 };
 
 } // namespace anyclaude::launch

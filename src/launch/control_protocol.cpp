@@ -118,6 +118,17 @@ std::string encode_session_question() {
   return line({{"ask", "session"}});
 }
 
+std::string encode_prompts_question() {
+  return line({{"ask", "prompts"}});
+}
+
+std::string encode_prompts(const std::string& reports) {
+  Json array = Json::parse(reports, nullptr, false);
+  if (!array.is_array())
+    array = Json::array();
+  return line({{"prompts", std::move(array)}});
+}
+
 std::expected<ControlMessage, std::string> decode(std::string_view text) {
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object())
@@ -130,8 +141,10 @@ std::expected<ControlMessage, std::string> decode(std::string_view text) {
       message.status = read_status(json.at("status"));
     else if (json.contains("session"))
       message.session = read_session(json.at("session"));
-    else
-      message.asks_session = json.value("ask", "") == "session";
+    else if (json.contains("prompts"))
+      message.prompts = json.at("prompts").dump();
+    message.asks_session = json.value("ask", "") == "session";
+    message.asks_prompts = json.value("ask", "") == "prompts";
   } catch (const Json::exception& wrong) {
     return std::unexpected(std::string("a control line has a value of the wrong type: ") +
                            wrong.what());

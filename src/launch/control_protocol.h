@@ -11,6 +11,8 @@
 ///   daemon:   {"status":{…}}              in answer to hello, and again whenever it changes
 ///   launcher: {"ask":"session"}
 ///   daemon:   {"session":{…}}             the numbers of the session that hello named
+///   launcher: {"ask":"prompts"}
+///   daemon:   {"prompts":[…]}             where the last prompts part from those before
 /// The connection is the launcher's life sign: its end, however it comes, detaches the launcher.
 namespace anyclaude::launch {
 
@@ -56,13 +58,18 @@ std::string encode(const Hello& hello);
 std::string encode(const DaemonStatus& status);
 std::string encode(const SessionNumbers& numbers);
 std::string encode_session_question();
+std::string encode_prompts_question();
+/// `reports` is a JSON array, passed on unread.
+std::string encode_prompts(const std::string& reports);
 
 /// One received line. Exactly one member is set; none for a line of a later version's.
 struct ControlMessage {
   std::optional<Hello> hello;
   std::optional<DaemonStatus> status;
   std::optional<SessionNumbers> session;
+  std::optional<std::string> prompts; // a JSON array
   bool asks_session = false;
+  bool asks_prompts = false;
 };
 
 /// The error says what was wrong with the line. Absent keys keep their defaults.

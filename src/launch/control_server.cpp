@@ -140,6 +140,8 @@ class ThreadedControlServer final : public ControlServer {
     }
     if (message.asks_session && connection.hello && callbacks_.session)
       return connection.channel.send(encode(callbacks_.session(connection.hello->session)));
+    if (message.asks_prompts && connection.hello && callbacks_.prompts)
+      return connection.channel.send(encode_prompts(callbacks_.prompts()));
     return true;
   }
 

@@ -21,6 +21,8 @@ struct ControlCallbacks {
   /// to end. Called once; launchers that come later are turned away and start a daemon of their own
   /// once this one has ended. Empty for a daemon that stays (`anyclaude serve`).
   std::function<void()> on_last_detached;
+  /// A JSON array about the last prompts, for `anyclaude doctor --prompt`. May be empty.
+  std::function<std::string()> prompts{};
 };
 
 struct ControlTimes {

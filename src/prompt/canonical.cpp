@@ -1,5 +1,7 @@
 #include "prompt/canonical.h"
 
+#include "prompt/turn_form.h"
+
 #include <algorithm>
 #include <map>
 
@@ -18,7 +20,9 @@ struct Overloaded : Ts... {
   using Ts::operator()...;
 };
 
-constexpr std::string_view kBillingLine = "x-anthropic-billing-header:";
+/// The system turn in front of the tools, where the system text itself goes behind them. Without
+/// one, some templates put a text of their own there.
+constexpr std::string_view kLeadIn = "The tools are described first, and the instructions follow.";
 
 bool is_blank(std::string_view text) {
   return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
@@ -49,8 +53,9 @@ Json protect_strings(const Json& value, const ControlText& control) {
 
 class Canonicalizer {
  public:
-  Canonicalizer(const Request& request, const ControlText& control)
-      : request_(request), control_(control) {
+  Canonicalizer(const Request& request, const ControlText& control, const Arrangement& arrangement)
+      : request_(request), control_(control), arrangement_(arrangement),
+        opening_(lay_out_opening(request, arrangement.layout)) {
     out_.warnings = request.warnings;
     out_.input.messages = Json::array();
     out_.input.tools = Json::array();
@@ -61,8 +66,10 @@ class Canonicalizer {
     out_.input.enable_thinking =
         request_.thinking.kind == Thinking::enabled || request_.thinking.kind == Thinking::adaptive;
     add_tools();
-    add_system();
+    add_opening();
     for (std::size_t i = 0; i < request_.messages.size(); ++i) {
+      if (i >= opening_.inline_begin && i < opening_.inline_end)
+        continue; // stands in the opening
       const Message& message = request_.messages[i];
       if (message.role != Role::assistant)
         add_user_side(message);
@@ -82,23 +89,40 @@ class Canonicalizer {
   }
 
   void add_tools() {
+    std::vector<const Tool*> tools;
     for (const Tool& tool : request_.tools) {
       if (!tool.server_type.empty())
         out_.warnings.push_back("the server tool " + tool.name + " is not available here");
       else if (tool.defer_loading)
         deferred_[tool.name] = &tool;
       else
-        out_.input.tools.push_back(tool_json(tool));
+        tools.push_back(&tool);
     }
+    std::ranges::stable_sort(tools, {}, [this](const Tool* tool) {
+      const auto rank = arrangement_.tool_ranks.find(tool->name);
+      return rank == arrangement_.tool_ranks.end() ? -1 : rank->second;
+    });
+    for (const Tool* tool : tools)
+      out_.input.tools.push_back(tool_json(*tool));
   }
 
-  void add_system() {
-    std::string text;
-    for (const std::string& part : request_.system)
-      if (!is_blank(part) && !part.starts_with(kBillingLine))
-        add_paragraph(text, part);
-    if (!text.empty())
-      out_.input.messages.push_back({{"role", "system"}, {"content", control_.protect(text)}});
+  void add_opening() {
+    const bool tools_first = arrangement_.layout == Layout::stable_first &&
+                             arrangement_.system_place != SystemPlace::in_front &&
+                             !out_.input.tools.empty();
+    if (tools_first)
+      out_.input.messages.push_back({{"role", "system"}, {"content", std::string(kLeadIn)}});
+    if (tools_first && arrangement_.system_place == SystemPlace::first_user_turn)
+      add_user_text(opening_.system);
+    else if (!opening_.system.empty())
+      out_.input.messages.push_back(
+          {{"role", "system"}, {"content", control_.protect(opening_.system)}});
+    if (!opening_.session.empty())
+      add_user_text(reminder(opening_.session));
+  }
+
+  static std::string reminder(const std::string& text) {
+    return "<system-reminder>\n" + text + "\n</system-reminder>";
   }
 
   /// Adds text to the user's turn at the end, beginning one where there is none.
@@ -157,6 +181,11 @@ class Canonicalizer {
     for (const auto* result : results) {
       const auto call =
           std::ranges::find(last_calls_, result->tool_use_id, &anthropic::ToolUseBlock::id);
+      if (!arrangement_.tool_messages) {
+        const std::string name = call == last_calls_.end() ? "a tool" : call->name;
+        add_user_text("Result of " + name + ":\n" + result_text(*result));
+        continue;
+      }
       Json message = {{"role", "tool"}, {"tool_call_id", result->tool_use_id}};
       if (call != last_calls_.end())
         message["name"] = control_.protect(call->name);
@@ -185,7 +214,7 @@ class Canonicalizer {
           block);
     add_results(std::move(results));
     if (message.role == Role::system && !is_blank(text))
-      text = "<system-reminder>\n" + text + "\n</system-reminder>";
+      text = reminder(text);
     add_user_text(text);
   }
 
@@ -215,6 +244,7 @@ class Canonicalizer {
       turn["reasoning_content"] = control_.protect(thinking);
     if (!calls.empty())
       turn["tool_calls"] = std::move(calls);
+    out_.answers.push_back({out_.input.messages.size(), turn_form(message.content)});
     out_.input.messages.push_back(std::move(turn));
   }
 
@@ -233,6 +263,8 @@ class Canonicalizer {
 
   const Request& request_;
   const ControlText& control_;
+  const Arrangement& arrangement_;
+  const Opening opening_;
   Canonical out_;
   std::map<std::string, const Tool*> deferred_;
   std::vector<anthropic::ToolUseBlock> last_calls_; // of the assistant's last turn
@@ -240,8 +272,9 @@ class Canonicalizer {
 
 } // namespace
 
-Canonical canonicalize(const Request& request, const ControlText& control) {
-  return Canonicalizer(request, control).run();
+Canonical canonicalize(const Request& request, const ControlText& control,
+                       const Arrangement& arrangement) {
+  return Canonicalizer(request, control, arrangement).run();
 }
 
 } // namespace anyclaude::prompt

@@ -6,6 +6,18 @@ namespace {
 
 constexpr std::string_view kMark = "\xEF\xB7\x90"; // U+FDD0, a noncharacter
 
+std::string without(std::string_view text, std::string_view mark) {
+  std::string clean;
+  clean.reserve(text.size());
+  for (;;) {
+    const auto found = text.find(mark);
+    clean += text.substr(0, found);
+    if (found == std::string_view::npos)
+      return clean;
+    text.remove_prefix(found + mark.size());
+  }
+}
+
 } // namespace
 
 ControlText::ControlText(std::vector<std::string> texts) {
@@ -15,10 +27,9 @@ ControlText::ControlText(std::vector<std::string> texts) {
 }
 
 std::string ControlText::protect(std::string_view text) const {
-  std::string clean;
-  clean.reserve(text.size());
-  for (const auto part : split(text))
-    clean += part;
+  std::string clean(text);
+  for (const std::string_view mark : {kMark, kPlaceMark, kAnswerMark})
+    clean = without(clean, mark);
 
   std::string result;
   result.reserve(clean.size() + 16);

@@ -19,8 +19,12 @@ class ControlText {
   /// The texts of the model's control tokens.
   explicit ControlText(std::vector<std::string> texts);
 
+  /// Two more marks, for places in a prompt. Unicode noncharacters, as the first.
+  static constexpr std::string_view kPlaceMark = "\xEF\xB7\x91";  // U+FDD1
+  static constexpr std::string_view kAnswerMark = "\xEF\xB7\x92"; // U+FDD2
+
   /// `text` with a mark inside every control text. Marks already in it are taken out: they are
-  /// Unicode noncharacters, never text.
+  /// never text.
   std::string protect(std::string_view text) const;
 
   /// Length of the longest control text that `text` begins with; 0 for none.

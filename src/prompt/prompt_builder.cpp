@@ -1,6 +1,8 @@
 #include "prompt/prompt_builder.h"
 
+#include "prompt/answer_format.h"
 #include "prompt/canonical.h"
+#include "prompt/turn_form.h"
 
 #include <algorithm>
 #include <array>
@@ -25,9 +27,24 @@ std::string_view turn_start(std::string_view between, const ControlText& control
   return start;
 }
 
-/// The control texts that begin a message, found by rendering a conversation.
-std::vector<std::string> find_turn_starts(const ChatTemplate& chat_template,
-                                          const ControlText& control) {
+/// Of a control text between an answer and a question the first: it ends the answer.
+std::string_view turn_end(std::string_view between, const ControlText& control) {
+  while (!between.empty()) {
+    if (const std::size_t length = control.match(between); length > 0)
+      return between.substr(0, length);
+    between.remove_prefix(1);
+  }
+  return {};
+}
+
+struct TurnTexts {
+  std::vector<std::string> starts;
+  std::vector<std::string> ends;
+};
+
+/// The control texts that begin a message and that end an answer, found by rendering a
+/// conversation.
+TurnTexts find_turns(const ChatTemplate& chat_template, const ControlText& control) {
   constexpr std::array<std::string_view, 3> kMessages{"the first question", "the first answer",
                                                       "the second question"};
   TemplateInput input;
@@ -38,7 +55,7 @@ std::vector<std::string> find_turn_starts(const ChatTemplate& chat_template,
   const auto rendered = chat_template.render(input);
   if (!rendered)
     return {};
-  std::vector<std::string> starts;
+  TurnTexts turns;
   for (std::size_t i = 0; i < kMessages.size(); ++i) {
     const std::size_t found = rendered->find(kMessages[i]);
     if (found == std::string::npos)
@@ -48,38 +65,152 @@ std::vector<std::string> find_turn_starts(const ChatTemplate& chat_template,
         i + 1 < kMessages.size() ? rendered->find(kMessages[i + 1], begin) : std::string::npos;
     const auto between = std::string_view(*rendered).substr(begin);
     const auto start = turn_start(between.substr(0, end - begin), control);
-    if (!start.empty() && !std::ranges::contains(starts, start))
-      starts.emplace_back(start);
+    if (!start.empty() && !std::ranges::contains(turns.starts, start))
+      turns.starts.emplace_back(start);
+    const auto last = turn_end(between.substr(0, end - begin), control);
+    if (i % 2 == 1 && !last.empty())
+      turns.ends.emplace_back(last);
   }
-  return starts;
+  return turns;
 }
 
 } // namespace
 
-PromptBuilder::PromptBuilder(ChatTemplate chat_template, Tokenizer tokenizer)
-    : template_(std::move(chat_template)), control_(tokenizer.control_texts),
-      turn_starts_(find_turn_starts(template_, control_)), tokenizer_(std::move(tokenizer)) {}
+PromptBuilder::PromptBuilder(ChatTemplate chat_template, Tokenizer tokenizer, PromptOptions options)
+    : template_(std::move(chat_template)), layout_(options.layout),
+      tool_order_(std::make_unique<ToolOrder>(std::move(options.tool_order_folder))),
+      control_(tokenizer.control_texts), turn_ends_(tokenizer.turn_ends),
+      tokenizer_(std::move(tokenizer)), memory_(std::make_unique<ReplayMemory>()) {
+  TurnTexts turns = find_turns(template_, control_);
+  turn_starts_ = std::move(turns.starts);
+  turn_ends_.append_range(turns.ends);
+}
 
-std::expected<Prompt, anthropic::Error>
-PromptBuilder::build(const anthropic::Request& request) const {
-  Canonical canonical = canonicalize(request, control_);
-  const auto rendered = template_.render(canonical.input);
-  if (!rendered)
-    return std::unexpected(
-        anthropic::Error{anthropic::ErrorKind::invalid_request, "messages: " + rendered.error()});
+Arrangement PromptBuilder::arrange(const anthropic::Request& request,
+                                   const std::string& tenant) const {
+  Arrangement arrangement;
+  arrangement.layout = layout_;
+  arrangement.tool_messages = template_.abilities().tool_responses;
+  if (layout_ == Layout::as_sent)
+    return arrangement;
+  arrangement.system_place = template_.abilities().system_place;
+  std::vector<std::string_view> names;
+  for (const anthropic::Tool& tool : request.tools)
+    if (tool.server_type.empty() && !tool.defer_loading)
+      names.emplace_back(tool.name);
+  const auto ranks = tool_order_->ranks(tenant, names);
+  for (std::size_t i = 0; i < names.size(); ++i)
+    arrangement.tool_ranks.emplace(names[i], ranks[i]);
+  return arrangement;
+}
 
+std::expected<Prompt, anthropic::Error> PromptBuilder::build(const anthropic::Request& request,
+                                                             const std::string& tenant) const {
+  Canonical canonical = canonicalize(request, control_, arrange(request, tenant));
+  canonical.input.reasoning_effort = reasoning_effort(request);
   Prompt prompt;
-  auto turns = tokenizer_.tokenize(*rendered + canonical.answer_prefix, turn_starts_);
-  prompt.tokens = std::move(turns.tokens);
-  prompt.boundaries = std::move(turns.boundaries);
+  ConversationHash conversation;
+  conversation.add(tenant);
+  conversation.add(canonical.input.tools.dump());
+  conversation.add(canonical.input.reasoning_effort);
+  ReplayTurn turn;
+  std::string text; // that is to be tokenized
+  if (auto known = replay(canonical, conversation)) {
+    turn.parent = std::move(known->turn);
+    text = std::move(known->rest);
+    prompt.tokens = turn.parent->all_tokens();
+    prompt.boundaries = turn.parent->all_boundaries();
+  } else {
+    auto rendered = template_.render(canonical.input);
+    if (!rendered)
+      return std::unexpected(
+          anthropic::Error{anthropic::ErrorKind::invalid_request, "messages: " + rendered.error()});
+    text = std::move(*rendered);
+  }
+  auto turns = turn.parent ? tokenizer_.tokenize_behind(
+                                 turn.parent->end, text + canonical.answer_prefix, turn_starts_)
+                           : tokenizer_.tokenize(text + canonical.answer_prefix, turn_starts_);
+  prompt.tokens.append_range(turns.tokens);
+  prompt.boundaries.append_range(turns.boundaries);
+  if (canonical.answer_prefix.empty()) {
+    turn.tokens = std::move(turns.tokens);
+    turn.boundaries = std::move(turns.boundaries);
+    turn.end = prompt.tokens.size();
+    prompt.continuation.emplace(std::move(conversation), std::move(turn));
+  }
 
-  std::string_view end = *rendered;
+  std::string_view end = text;
   end = end.substr(0, end.find_last_not_of(" \t\r\n") + 1);
-  prompt.format.opens_thinking = canonical.answer_prefix.empty() && end.ends_with("<think>");
-  prompt.format.tools = !canonical.input.tools.empty() &&
-                        request.tool_choice.kind != anthropic::ToolChoice::Kind::none;
+  prompt.format = answer_format(request, template_.dialect());
+  prompt.format.opens_thinking =
+      canonical.answer_prefix.empty() && end.ends_with(prompt.format.dialect.think_open);
   prompt.warnings = std::move(canonical.warnings);
   return prompt;
+}
+
+/// The last answer that is remembered with all that stands in front of it. `conversation` goes on
+/// to the last message.
+std::optional<PromptBuilder::Known> PromptBuilder::replay(const Canonical& canonical,
+                                                          ConversationHash& conversation) const {
+  const Json& messages = canonical.input.messages;
+  std::vector<ConversationKey> keys;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    if (keys.size() < canonical.answers.size() && canonical.answers[keys.size()].message == i) {
+      conversation.add(canonical.answers[keys.size()].form);
+      keys.push_back(conversation.key());
+    } else {
+      conversation.add(messages[i].dump());
+    }
+  }
+  for (std::size_t i = keys.size(); i-- > 0;)
+    if (auto turn = memory_->find(keys[i]))
+      if (auto rest = text_behind(canonical.input, canonical.answers[i].message))
+        return Known{std::move(turn), std::move(*rest)};
+  return std::nullopt;
+}
+
+/// What the template renders behind an answer, from the control text on that ends it. Nothing where
+/// that cannot be told.
+std::optional<std::string> PromptBuilder::text_behind(const TemplateInput& input,
+                                                      std::size_t answer) const {
+  if (answer + 1 >= input.messages.size())
+    return std::nullopt;
+  TemplateInput marked = input;
+  const auto mark = [](Json& text, std::string_view with) {
+    if (text.is_string())
+      text = std::string(with) + text.get<std::string>();
+  };
+  Json& turn = marked.messages[answer];
+  mark(turn["content"], ControlText::kAnswerMark);
+  if (turn.contains("tool_calls"))
+    for (Json& call : turn["tool_calls"]) // some templates render the first one only
+      mark(call["function"]["name"], ControlText::kAnswerMark);
+  mark(marked.messages[answer + 1]["content"], ControlText::kPlaceMark);
+  auto rendered = template_.render(marked);
+  if (!rendered)
+    return std::nullopt;
+  const auto place = rendered->find(ControlText::kPlaceMark);
+  const auto begun = rendered->rfind(ControlText::kAnswerMark);
+  if (place == std::string::npos || begun == std::string::npos || begun > place ||
+      rendered->find(ControlText::kPlaceMark, place + 1) != std::string::npos)
+    return std::nullopt;
+  std::size_t end = 0;
+  for (const std::string& text : turn_ends_)
+    if (const auto found = rendered->rfind(text, place); found != std::string::npos)
+      end = std::max(end, found);
+  if (end < begun)
+    return std::nullopt;
+  return rendered->substr(end, place - end) +
+         rendered->substr(place + ControlText::kPlaceMark.size());
+}
+
+void PromptBuilder::remember(Continuation continuation,
+                             std::span<const anthropic::ContentBlock> answer,
+                             std::span<const std::int32_t> sampled) const {
+  continuation.conversation.add(turn_form(answer));
+  continuation.turn.tokens.append_range(sampled);
+  continuation.turn.end += sampled.size();
+  memory_->remember(continuation.conversation.key(), std::move(continuation.turn));
 }
 
 } // namespace anyclaude::prompt

@@ -1,41 +1,83 @@
 #pragma once
 
 #include "anthropic/error.h"
+#include "answer/format.h"
 #include "anthropic/messages.h"
-#include "prompt/answer_parser.h"
 #include "prompt/chat_template.h"
 #include "prompt/control_text.h"
+#include "prompt/layout.h"
+#include "prompt/replay_memory.h"
 #include "prompt/segment_tokenizer.h"
+#include "prompt/tool_order.h"
 
 #include <cstdint>
 #include <expected>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace anyclaude::prompt {
 
+struct Arrangement;
+struct Canonical;
+
+/// A prompt on its way to become the beginning of the next turn's (see ReplayMemory).
+struct Continuation {
+  ConversationHash conversation; // up to the question
+  ReplayTurn turn;               // without the answer
+};
+
 struct Prompt {
   std::vector<std::int32_t> tokens;
-  std::vector<int> boundaries;       // where messages end, in tokens from the start, ascending
-  AnswerFormat format;               // how to read the answer
+  std::vector<int> boundaries; // where messages end, in tokens from the start, ascending
+  answer::Format format;       // how to read the answer
+  std::optional<Continuation> continuation;
   std::vector<std::string> warnings; // for the log
+};
+
+/// How requests become prompts.
+struct PromptOptions {
+  Layout layout = Layout::stable_first;
+  std::filesystem::path tool_order_folder; // where the order of tools is kept; empty: nowhere
 };
 
 /// Makes the prompt of a request for one model. Thread-safe.
 class PromptBuilder {
  public:
-  PromptBuilder(ChatTemplate chat_template, Tokenizer tokenizer);
+  PromptBuilder(ChatTemplate chat_template, Tokenizer tokenizer, PromptOptions options = {});
 
   /// Errors are invalid_request: the template refuses the conversation.
-  std::expected<Prompt, anthropic::Error> build(const anthropic::Request& request) const;
+  std::expected<Prompt, anthropic::Error> build(const anthropic::Request& request,
+                                                const std::string& tenant = {}) const;
+
+  /// Keeps an answer, so that the conversation goes on with its very tokens. `answer` is what the
+  /// client got, `sampled` all tokens of it but one that ended the turn.
+  void remember(Continuation continuation, std::span<const anthropic::ContentBlock> answer,
+                std::span<const std::int32_t> sampled) const;
 
   const TemplateAbilities& abilities() const { return template_.abilities(); }
+  const answer::Dialect& dialect() const { return template_.dialect(); }
 
  private:
+  struct Known {
+    std::shared_ptr<const ReplayTurn> turn;
+    std::string rest; // the prompt's text behind it
+  };
+  std::optional<Known> replay(const Canonical& canonical, ConversationHash& conversation) const;
+  std::optional<std::string> text_behind(const TemplateInput& input, std::size_t answer) const;
+  Arrangement arrange(const anthropic::Request& request, const std::string& tenant) const;
+
   ChatTemplate template_;
+  Layout layout_;
+  std::unique_ptr<ToolOrder> tool_order_; // learns; thread-safe
   ControlText control_;
   std::vector<std::string> turn_starts_; // control texts that begin a message
+  std::vector<std::string> turn_ends_;   // those that end an answer
   mutable SegmentTokenizer tokenizer_;   // remembers; thread-safe
+  std::unique_ptr<ReplayMemory> memory_; // thread-safe
 };
 
 } // namespace anyclaude::prompt

@@ -64,6 +64,20 @@ std::vector<std::int32_t> SegmentTokenizer::tokenize(std::string_view rendered) 
 
 SegmentTokenizer::Turns SegmentTokenizer::tokenize(std::string_view rendered,
                                                    std::span<const std::string> turn_starts) {
+  Turns turns = tokenize_behind(0, rendered, turn_starts);
+  auto& tokens = turns.tokens;
+  if (tokenizer_.prompt_start >= 0 &&
+      (tokens.empty() || tokens.front() != tokenizer_.prompt_start)) {
+    tokens.insert(tokens.begin(), tokenizer_.prompt_start);
+    for (int& boundary : turns.boundaries)
+      ++boundary;
+  }
+  return turns;
+}
+
+SegmentTokenizer::Turns
+SegmentTokenizer::tokenize_behind(std::size_t before, std::string_view rendered,
+                                  std::span<const std::string> turn_starts) {
   Turns turns;
   auto& tokens = turns.tokens;
   for (const std::string_view part : ControlText::split(rendered)) {
@@ -73,18 +87,13 @@ SegmentTokenizer::Turns SegmentTokenizer::tokenize(std::string_view rendered,
       if (control > 0 && cuts(std::string(part.substr(i, control)))) {
         append(tokens, part.substr(begin, i - begin));
         begin = i;
-        if (!tokens.empty() && std::ranges::contains(turn_starts, part.substr(i, control)))
-          turns.boundaries.push_back(static_cast<int>(tokens.size()));
+        const std::size_t place = before + tokens.size();
+        if (place > 0 && std::ranges::contains(turn_starts, part.substr(i, control)))
+          turns.boundaries.push_back(static_cast<int>(place));
       }
       i += std::max<std::size_t>(control, 1);
     }
     append(tokens, part.substr(begin));
-  }
-  if (tokenizer_.prompt_start >= 0 &&
-      (tokens.empty() || tokens.front() != tokenizer_.prompt_start)) {
-    tokens.insert(tokens.begin(), tokenizer_.prompt_start);
-    for (int& boundary : turns.boundaries)
-      ++boundary;
   }
   return turns;
 }

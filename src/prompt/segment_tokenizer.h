@@ -23,6 +23,7 @@ struct Tokenizer {
   std::function<std::vector<std::int32_t>(std::string_view text, bool parse_special)> tokenize;
   std::int32_t prompt_start = -1; // begins every prompt; -1: none
   std::vector<std::string> control_texts;
+  std::vector<std::string> turn_ends; // those of them that end an answer
 };
 
 /// Tokenizes rendered prompts and remembers what it has tokenized, since a conversation sends the
@@ -45,6 +46,9 @@ class SegmentTokenizer {
   };
   /// The same, and where turns begin: at these texts of control tokens.
   Turns tokenize(std::string_view rendered, std::span<const std::string> turn_starts);
+  /// The same for text behind a prompt of `before` tokens; boundaries count from its start.
+  Turns tokenize_behind(std::size_t before, std::string_view rendered,
+                        std::span<const std::string> turn_starts);
 
  private:
   struct Segment {

@@ -32,6 +32,29 @@ const Usage kUsage{.input_tokens = 10,
                    .cache_creation_input_tokens = 30,
                    .output_tokens = 1};
 
+TEST(ServerTools, AreUnavailableInBothForms) {
+  const std::vector<Event> events{
+      Started{kUsage}, ServerToolUnavailable{"srvtoolu_1", "web_search", R"({"query":"x"})"},
+      TextDelta{"It is not there."}, Finished{StopReason::end_turn, "", kUsage}};
+  const Json result = Json::parse(
+      R"({"type":"web_search_tool_result","tool_use_id":"srvtoolu_1","content":)"
+      R"({"type":"web_search_tool_result_error","error_code":"unavailable"}})");
+  const auto frames = frames_of(events);
+  ASSERT_GE(frames.size(), 7U);
+  EXPECT_EQ(Json::parse(frames[1])["content_block"]["type"], "server_tool_use");
+  EXPECT_EQ(Json::parse(frames[2])["delta"]["partial_json"], R"({"query":"x"})");
+  EXPECT_EQ(Json::parse(frames[4])["content_block"], result);
+  EXPECT_EQ(Json::parse(frames[4])["index"], 1);
+  EXPECT_EQ(Json::parse(frames[5])["type"], "content_block_stop");
+  MessageBuilder builder("msg_1", "qwen");
+  for (const Event& event : events)
+    builder.add(event);
+  const Json content = Json::parse(builder.body())["content"];
+  ASSERT_EQ(content.size(), 3U);
+  EXPECT_EQ(content[0]["input"], (Json{{"query", "x"}}));
+  EXPECT_EQ(content[1], result);
+}
+
 TEST(SseEncoder, AnAnswerOfTextByteForByte) {
   EXPECT_EQ(
       stream_of({PrefillProgress{1, 2}, Started{kUsage}, TextDelta{"Hi"},

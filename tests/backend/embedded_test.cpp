@@ -93,11 +93,11 @@ class Answer {
   }
 
   /// One letter for each event: (p)rogress, (s)tarted, (t)ext, t(h)inking, signatur(e), tool (u)se,
-  /// (i)nput, (F)inished, (X) failed. Repeated letters are one.
+  /// (i)nput, ser(v)er tool, (F)inished, (X) failed. Repeated letters are one.
   std::string order() const {
     std::string order;
     for (const auto& event : events())
-      if (const char kind = "pstheuiFX"[event.index()]; order.empty() || order.back() != kind)
+      if (const char kind = "pstheuivFX"[event.index()]; order.empty() || order.back() != kind)
         order += kind;
     return order;
   }
@@ -115,6 +115,13 @@ class Answer {
       if (const auto* delta = std::get_if<anthropic::TextDelta>(&event))
         text += delta->text;
     return text;
+  }
+  std::string input() const {
+    std::string json;
+    for (const auto& event : events())
+      if (const auto* delta = std::get_if<anthropic::ToolInputDelta>(&event))
+        json += delta->partial_json;
+    return json;
   }
   anthropic::Usage usage() const {
     return last<anthropic::Finished>().value_or(anthropic::Finished{}).usage;
@@ -233,10 +240,31 @@ TEST_F(EmbeddedTest, AFollowUpReusesWhatItsConversationHadComputed) {
   std::int64_t computed = 0; // prompt and answer so far
   for (int turn = 0; turn < 4; ++turn) {
     const Answer said = answer(scripted(), agent_request(messages), "follows");
-    EXPECT_GE(said.usage().cache_read_input_tokens, computed * 98 / 100) << turn;
+    EXPECT_EQ(said.usage().cache_read_input_tokens, std::max<std::int64_t>(computed - 1, 0))
+        << turn;
     computed = prompt_tokens(said.usage()) + said.usage().output_tokens;
     messages.push_back(message("assistant", said.text()));
     messages.push_back(message("user", "And question " + std::to_string(turn) + "?"));
+  }
+}
+
+/// Tokens drawn at random are not those that their text is tokenized as, and some of their bytes
+/// are no text at all: the next prompt holds the tokens themselves.
+TEST_F(EmbeddedTest, AnAnswerIsReplayedFromItsSampledTokens) {
+  Json messages = Json::array({message("user", "Say anything.")});
+  std::int64_t computed = 1; // prompt and answer so far; an answer's last token is only sampled
+  for (int turn = 0; turn < 6; ++turn) {
+    const Answer said = answer(random(),
+                               request_of({{"system", long_text(3, 60)},
+                                           {"messages", messages},
+                                           {"max_tokens", 24},
+                                           {"seed", turn},
+                                           {"temperature", 1}}),
+                               "replays");
+    EXPECT_EQ(said.usage().cache_read_input_tokens, computed - 1) << turn;
+    computed = prompt_tokens(said.usage()) + said.usage().output_tokens;
+    messages.push_back(message("assistant", said.text()));
+    messages.push_back(message("user", "And then?"));
   }
 }
 
@@ -254,11 +282,88 @@ TEST_F(EmbeddedTest, TenantsShareNothing) {
   EXPECT_EQ(answer(random(), request, "second tenant").usage().cache_read_input_tokens, 0);
 }
 
+const Json kBash = {{"name", "Bash"},
+                    {"input_schema",
+                     {{"type", "object"},
+                      {"required", {"command"}},
+                      {"properties",
+                       {{"command", {{"type", "string"}, {"maxLength", 12}}},
+                        {"timeout", {{"type", "integer"}}}}}}}};
+
+TEST_F(EmbeddedTest, ADemandedCallComesFromAnyModel) {
+  for (const char* type : {"any", "tool"}) {
+    Json choice = {{"type", type}, {"disable_parallel_tool_use", true}};
+    if (std::string_view(type) == "tool")
+      choice["name"] = "Bash";
+    const auto request = request_of({{"tools", Json::array({kBash})},
+                                     {"tool_choice", choice},
+                                     {"temperature", 1},
+                                     {"seed", 7},
+                                     {"max_tokens", 400}});
+    const Answer said = answer(random(), request);
+    EXPECT_EQ(said.order(), "psuiF") << said.text();
+    EXPECT_EQ(said.last<anthropic::ToolUseStart>()->name, "Bash");
+    EXPECT_TRUE(Json::parse(said.input()).contains("command")) << said.input();
+    EXPECT_EQ(said.last<anthropic::Finished>()->reason, anthropic::StopReason::tool_use);
+  }
+}
+
+TEST_F(EmbeddedTest, StructuredOutputIsJsonOfItsSchema) {
+  const Json schema = {{"type", "object"},
+                       {"required", {"title", "ok"}},
+                       {"additionalProperties", false},
+                       {"properties",
+                        {{"title", {{"type", "string"}, {"maxLength", 20}}},
+                         {"ok", {{"type", "boolean"}}}}}};
+  const auto request =
+      request_of({{"output_config", {{"format", {{"type", "json_schema"}, {"schema", schema}}}}},
+                  {"temperature", 1},
+                  {"seed", 3},
+                  {"max_tokens", 300}});
+  const Answer said = answer(random(), request);
+  EXPECT_EQ(said.order(), "pstF");
+  const Json value = Json::parse(said.text());
+  EXPECT_TRUE(value["title"].is_string() && value["ok"].is_boolean()) << said.text();
+  EXPECT_EQ(value.size(), 2U);
+  EXPECT_EQ(said.last<anthropic::Finished>()->reason, anthropic::StopReason::end_turn);
+}
+
+TEST_F(EmbeddedTest, ADemandedServerToolIsUnavailable) {
+  const Json tool = {{"type", "web_search_20250305"}, {"name", "web_search"}};
+  const auto request =
+      request_of({{"tools", Json::array({tool})},
+                  {"tool_choice", {{"type", "tool"}, {"name", "web_search"}}}});
+  const Answer said = answer(random(), request);
+  EXPECT_EQ(said.order(), "svtF");
+  EXPECT_EQ(said.last<anthropic::ServerToolUnavailable>()->name, "web_search");
+  EXPECT_EQ(said.last<anthropic::Finished>()->reason, anthropic::StopReason::end_turn);
+  // Only offered, it is no reason to refuse: the model is told that it is not there.
+  const auto offered = request_of({{"tools", Json::array({tool})}, {"max_tokens", 2}});
+  const auto plain = request_of({{"max_tokens", 2}});
+  EXPECT_GT(prompt_tokens(answer(random(), offered).usage()),
+            prompt_tokens(answer(random(), plain).usage()) + 10);
+}
+
+TEST_F(EmbeddedTest, ThinkingIsSentWhenItIsAskedForAndSigned) {
+  const auto ask = [](const char* type) {
+    return answer(scripted(), request_of({{"messages", Json::array({message("user", "THINK")})},
+                                          {"thinking", {{"type", type}}}}));
+  };
+  const Answer thought = ask("adaptive");
+  EXPECT_EQ(thought.order(), "pshetF");
+  EXPECT_TRUE(thought.last<anthropic::ThinkingSignature>()->signature.starts_with("anyclaude2."));
+  const Answer plain = ask("disabled");
+  EXPECT_EQ(plain.order(), "pstF");
+  EXPECT_EQ(plain.text(), "Here it is.");
+}
+
 TEST_F(EmbeddedTest, AToolCallIsAnEventAndTheReasonToStop) {
   const Json tool = {
       {"name", "Bash"},
       {"description", "Runs a command."},
-      {"input_schema", {{"type", "object"}, {"properties", {{"command", {{"type", "string"}}}}}}}};
+      {"input_schema",
+       {{"type", "object"},
+        {"properties", {{"command", {{"type", "string"}}}, {"timeout", {{"type", "integer"}}}}}}}};
   Json messages = Json::array({message("user", "Count the FILES.")});
   const auto ask = [&] {
     return answer(scripted(), request_of({{"messages", messages}, {"tools", Json::array({tool})}}));
@@ -269,7 +374,7 @@ TEST_F(EmbeddedTest, AToolCallIsAnEventAndTheReasonToStop) {
   const auto use = call.last<anthropic::ToolUseStart>();
   EXPECT_EQ(use->name, "Bash");
   EXPECT_TRUE(use->id.starts_with("toolu_")) << use->id;
-  const Json input = Json::parse(call.last<anthropic::ToolInputDelta>()->partial_json);
+  const Json input = Json::parse(call.input());
   EXPECT_EQ(input, (Json{{"command", "ls -l"}, {"timeout", 5}}));
   EXPECT_EQ(call.last<anthropic::Finished>()->reason, anthropic::StopReason::tool_use);
 

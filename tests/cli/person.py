@@ -86,6 +86,7 @@ class Record:
     prompt: int
     reused: int
     computed: int
+    output: int
 
 
 class Person:
@@ -135,7 +136,8 @@ class Person:
 
     def records(self):
         found = re.findall(
-            r"POST /s/(\w+)/v1/messages (\d+) \w+ prompt=(\d+) reused=(\d+) computed=(\d+)",
+            r"POST /s/(\w+)/v1/messages (\d+) \w+ prompt=(\d+) reused=(\d+) computed=(\d+) "
+            r"output=(\d+)",
             self.log(),
         )
         return [Record(session, *map(int, numbers)) for session, *numbers in found]

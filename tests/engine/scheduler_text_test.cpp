@@ -31,6 +31,7 @@ TEST(SchedulerText, EndsAtTheEndOfTheTurn) {
   EXPECT_EQ(heard.text(), "Yes.");
   EXPECT_EQ(heard.ended->reason, EndReason::end_of_turn);
   EXPECT_EQ(heard.ended->output_tokens, 5); // the token that ends the turn included
+  EXPECT_EQ(heard.ended->sampled.size(), 5U);
 }
 
 TEST(SchedulerText, EndsAtMaxTokens) {

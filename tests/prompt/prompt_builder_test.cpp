@@ -154,12 +154,13 @@ TEST(PromptBuilder, AUserWhoWritesABillingLineKeepsIt) {
             std::string::npos);
 }
 
-TEST(PromptBuilder, AnInlineSystemMessageJoinsTheTurnItStandsIn) {
+TEST(PromptBuilder, ALaterSystemMessageJoinsTheTurnItStandsIn) {
   EXPECT_EQ(
       prompt(
-          R"("messages":[{"role":"user","content":"Hi"},{"role":"system","content":"Today is Monday."}])"),
-      "{S}user\nHi\n\n<system-reminder>\nToday is Monday.\n</system-reminder>{E}\n"
-      "{S}assistant\n<think>\n\n</think>\n\n");
+          R"("messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"},
+             {"role":"user","content":"Bye"},{"role":"system","content":"Today is Monday."}])"),
+      "{S}user\nHi{E}\n{S}assistant\nHello{E}\n{S}user\nBye\n\n<system-reminder>\nToday is "
+      "Monday.\n</system-reminder>{E}\n{S}assistant\n<think>\n\n</think>\n\n");
 }
 
 TEST(PromptBuilder, ControlTextsOfTheClientStayText) {

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "anthropic/events.h"
+#include "anthropic/messages.h"
+
+#include <optional>
+#include <vector>
+
+/// Tools that Anthropic's servers carry out themselves, such as web_search_20250305. There is
+/// nobody here to do that.
+namespace anyclaude::backend {
+
+/// The whole answer to a request that demands a call of such a tool: the call, the result that the
+/// tool is unavailable, a sentence that says so. Nothing for every other request. Claude Code's
+/// WebSearch asks so and shows the error code. Source of the blocks:
+/// https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/web-search-tool (Errors)
+std::optional<std::vector<anthropic::Event>>
+unavailable_server_tool(const anthropic::Request& request);
+
+/// Tells the model, behind the first message, which offered tools it does not have, so that it does
+/// not make results up. The place stays the same while the conversation grows.
+void note_missing_server_tools(anthropic::Request& request);
+
+} // namespace anyclaude::backend

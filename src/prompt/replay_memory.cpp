@@ -1,0 +1,110 @@
+#include "prompt/replay_memory.h"
+
+#include <blake3.h>
+
+#include <cstring>
+#include <utility>
+
+namespace anyclaude::prompt {
+
+namespace {
+
+std::size_t size_of(const ReplayTurn& turn) {
+  constexpr std::size_t kBookkeeping = 256; // of the map, the list and the allocator
+  return kBookkeeping + turn.tokens.size() * sizeof(std::int32_t) +
+         turn.boundaries.size() * sizeof(int);
+}
+
+/// From the first parent on.
+std::vector<const ReplayTurn*> chain_to(const ReplayTurn& turn) {
+  std::vector<const ReplayTurn*> chain;
+  for (const ReplayTurn* each = &turn; each != nullptr; each = each->parent.get())
+    chain.push_back(each);
+  return {chain.rbegin(), chain.rend()};
+}
+
+} // namespace
+
+struct ConversationHash::Hasher {
+  blake3_hasher state{};
+};
+
+ConversationHash::ConversationHash() : hasher_(std::make_unique<Hasher>()) {
+  blake3_hasher_init_derive_key(&hasher_->state, "anyclaude conversation v1");
+}
+ConversationHash::ConversationHash(const ConversationHash& other)
+    : hasher_(std::make_unique<Hasher>(*other.hasher_)) {}
+ConversationHash::ConversationHash(ConversationHash&&) noexcept = default;
+ConversationHash& ConversationHash::operator=(ConversationHash other) noexcept {
+  std::swap(hasher_, other.hasher_);
+  return *this;
+}
+ConversationHash::~ConversationHash() = default;
+
+/// Each piece with its length, so that no two lists of pieces are one.
+void ConversationHash::add(std::string_view piece) {
+  const std::uint64_t size = piece.size();
+  blake3_hasher_update(&hasher_->state, &size, sizeof size);
+  blake3_hasher_update(&hasher_->state, piece.data(), piece.size());
+}
+
+ConversationKey ConversationHash::key() const {
+  ConversationKey key{};
+  blake3_hasher_finalize(&hasher_->state, key.data(), key.size());
+  return key;
+}
+
+std::vector<std::int32_t> ReplayTurn::all_tokens() const {
+  std::vector<std::int32_t> all;
+  all.reserve(end);
+  for (const ReplayTurn* turn : chain_to(*this))
+    all.insert(all.end(), turn->tokens.begin(), turn->tokens.end());
+  return all;
+}
+
+std::vector<int> ReplayTurn::all_boundaries() const {
+  std::vector<int> all;
+  for (const ReplayTurn* turn : chain_to(*this))
+    all.insert(all.end(), turn->boundaries.begin(), turn->boundaries.end());
+  return all;
+}
+
+std::size_t ReplayMemory::KeyHash::operator()(const ConversationKey& key) const {
+  std::size_t hash = 0;
+  std::memcpy(&hash, key.data(), sizeof hash);
+  return hash;
+}
+
+ReplayMemory::ReplayMemory(std::size_t capacity) : capacity_(capacity) {}
+
+std::shared_ptr<const ReplayTurn> ReplayMemory::find(const ConversationKey& key) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end())
+    return nullptr;
+  entries_.splice(entries_.begin(), entries_, found->second);
+  return found->second->turn;
+}
+
+void ReplayMemory::remember(const ConversationKey& key, ReplayTurn turn) {
+  *bytes_ += size_of(turn);
+  std::shared_ptr<const ReplayTurn> kept(new ReplayTurn(std::move(turn)),
+                                         [bytes = bytes_](const ReplayTurn* gone) {
+                                           *bytes -= size_of(*gone);
+                                           delete gone;
+                                         });
+  const std::scoped_lock lock(mutex_);
+  if (const auto known = by_key_.find(key); known != by_key_.end()) {
+    known->second->turn = std::move(kept); // the same words, sampled again: the newer tokens count
+    entries_.splice(entries_.begin(), entries_, known->second);
+  } else {
+    entries_.push_front({key, std::move(kept)});
+    by_key_.emplace(key, entries_.begin());
+  }
+  while (*bytes_ > capacity_ && !entries_.empty()) {
+    by_key_.erase(entries_.back().key);
+    entries_.pop_back();
+  }
+}
+
+} // namespace anyclaude::prompt

@@ -1,0 +1,25 @@
+"""The context window: what Claude Code knows of it, and what happens at its end."""
+
+from person import LAST_WORDS
+
+
+def test_the_client_knows_the_true_window(person):
+    result = person.ask("How much fits?")
+    assert [usage["contextWindow"] for usage in result["modelUsage"].values()] == [65536]
+
+
+def test_a_compacted_conversation_goes_on(same_person):
+    same_person.ask("Tell me of this folder")
+    same_person.ask("And what else?", "--continue")
+    before = len(same_person.records())
+    same_person.ask("/compact", "--continue")
+    summary = same_person.records()[before]
+    assert summary.reused > 0.8 * summary.prompt  # it goes on where the conversation was
+    after = same_person.ask("What were we doing?", "--continue")
+    assert after["result"] == LAST_WORDS
+    assert all(record.status == 200 for record in same_person.records())
+
+
+def test_a_prompt_that_does_not_fit_is_said_to_be_too_long(person):
+    done = person.anyclaude("--ctx", 8192, "-p", "Does it fit?", "--output-format", "json")
+    assert "Prompt is too long" in done.stdout, done.stdout + done.stderr
