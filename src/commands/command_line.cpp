@@ -1,6 +1,7 @@
 #include "commands/command_line.h"
 
 #include "commands/bench.h"
+#include "commands/cache.h"
 #include "commands/config.h"
 #include "commands/launch.h"
 #include "commands/model.h"
@@ -23,7 +24,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kUsageError = 2;
-constexpr std::array<std::string_view, 4> kCommands = {"serve", "stop", "model", "bench"};
+constexpr std::array<std::string_view, 5> kCommands = {"serve", "stop", "model", "cache", "bench"};
 
 int fail(int status, const std::string& sentence) {
   std::fprintf(stderr, "anyclaude: %s\n", sentence.c_str());
@@ -69,6 +70,13 @@ void add_serving_options(CLI::App& app, ServingOptions& options) {
   app.add_option("--port", daemon.port, "TCP port [any free one]")->type_name("N");
   app.add_option("--token", daemon.token, "Bearer token that clients need [a new one]")
       ->type_name("TOKEN");
+  app.add_flag("!--no-store", daemon.keeps_prefixes,
+               "Keep what was computed in memory only, nothing on the disk");
+  app.add_option("--cache-size", daemon.store_bytes,
+                 "Most that is kept on the disk, as 20GiB [a quarter of what is free, at most "
+                 "64GiB]")
+      ->transform(CLI::AsSizeValue(false).description(""))
+      ->type_name("SIZE");
 }
 
 struct Setup {
@@ -133,6 +141,7 @@ int run_launcher(int argc, char** argv) {
              "  serve        run the daemon alone, for any client of the Messages API\n"
              "  stop         end the running daemon\n"
              "  model        make a demo model, or tell what is in a GGUF file\n"
+             "  cache        what is kept of computed prompts: look, check, clear\n"
              "  bench        measure what reuse saves, with the real Claude Code\n\n"
              "`anyclaude COMMAND --help` tells more. Everything that is not listed here goes to\n"
              "Claude Code, and so does everything behind --.");
@@ -215,6 +224,27 @@ int run_model_command(const CLI::App& model, ModelCommandOptions options) {
   return make_demo_model(std::move(options.demo), options.out);
 }
 
+void add_cache_command(CLI::App& app, bool& repair) {
+  CLI::App& cache =
+      *app.add_subcommand("cache", "What is kept on the disk of prompts that were computed");
+  cache.require_subcommand(1);
+  cache.add_subcommand("stat", "How many blocks and bytes there are of which model");
+  cache.add_subcommand("ls", "One line for each prefix: its tokens, blocks, bytes and last use");
+  cache.add_subcommand("verify", "Read every block and check every byte")
+      ->add_flag("--repair", repair, "Remove what is damaged");
+  cache.add_subcommand("clear", "Remove all blocks of all models");
+}
+
+int run_cache_command(const CLI::App& cache, const fs::path& folder, bool repair) {
+  if (cache.got_subcommand("stat"))
+    return print_cache_totals(folder);
+  if (cache.got_subcommand("ls"))
+    return list_cache(folder);
+  if (cache.got_subcommand("verify"))
+    return verify_cache(folder, repair);
+  return clear_cache(folder);
+}
+
 /// `anyclaude COMMAND …`
 int run_command(int argc, char** argv) {
   CLI::App app;
@@ -235,6 +265,8 @@ int run_command(int argc, char** argv) {
   CLI::App& stop_app = *app.add_subcommand("stop", "End the running daemon");
   ModelCommandOptions model;
   add_model_command(app, model);
+  bool repair = false;
+  add_cache_command(app, repair);
   BenchOptions bench;
   CLI::App& bench_app = *app.add_subcommand(
       "bench",
@@ -262,11 +294,14 @@ int run_command(int argc, char** argv) {
   const auto setup = prepare();
   if (!setup)
     return fail(1, setup.error());
+  if (app.got_subcommand("cache"))
+    return run_cache_command(*app.get_subcommand("cache"), setup->paths.cache / "prefixes", repair);
   if (app.got_subcommand(&bench_app)) {
     bench.replays = client == "replay";
     std::error_code failed;
     bench.daemon.model = fs::weakly_canonical(fs::absolute(bench.daemon.model, failed), failed);
     bench.daemon.cache = setup->paths.cache;
+    bench.daemon.keeps_prefixes = false; // or the first question would not be one
     return run_bench(bench);
   }
   if (app.got_subcommand(&stop_app))

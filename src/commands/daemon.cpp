@@ -151,6 +151,8 @@ void Daemon::start_backend() {
     engine.threads = options_.threads;
     engine.kv_type = options_.kv_type;
     engine.cache_folder = options_.cache;
+    engine.keeps_prefixes = options_.keeps_prefixes;
+    engine.store_bytes = options_.store_bytes;
     engine.on_status_change = [this] { refresh(); };
     auto own = std::make_unique<backend::Embedded>(std::move(engine));
     embedded = own.get();

@@ -21,7 +21,9 @@ struct DaemonOptions {
   std::uint16_t port = 0; // 0: any free one
   std::string token;      // empty: a new one
   std::vector<std::string> allowed_hosts{};
-  std::filesystem::path cache; // a folder for what can be made again
+  std::filesystem::path cache;   // a folder for what can be made again
+  bool keeps_prefixes = true;    // on the disk, below that folder
+  std::uint64_t store_bytes = 0; // of them; 0: a share of what is free
   bool ends_with_last_launcher = false;
 };
 

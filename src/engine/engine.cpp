@@ -2,6 +2,7 @@
 
 #include "engine/llama_decoder.h"
 #include "engine/model_fingerprint.h"
+#include "engine/open_store.h"
 #include "engine/reuse_check.h"
 #include "kv/block_store.h"
 
@@ -115,6 +116,7 @@ struct Engine::State {
   void run();
   bool load();
   bool may_reuse();
+  std::unique_ptr<kv::BlockStore> make_store() const;
   void serve();
   void set_status(EngineStatus changed_status);
   bool take_commands();
@@ -173,6 +175,21 @@ bool Engine::State::may_reuse() {
                verdict->exact ? "exact" : "not exact", verdict->difference, verdict->noise,
                verdict->other);
   return verdict->exact;
+}
+
+std::unique_ptr<kv::BlockStore> Engine::State::make_store() const {
+  StoreSetting setting;
+  if (options.keeps_prefixes && !options.cache_folder.empty())
+    setting.folder = options.cache_folder / "prefixes";
+  setting.hashes = options.cache_folder / "model-hashes";
+  setting.model = options.model;
+  setting.kv_type = options.kv_type;
+  setting.uses_gpu = model->uses_gpu();
+  const int original = model->facts().original_context_tokens;
+  setting.exceeds_original_context = original > 0 && decoder->context_tokens() > original;
+  setting.memory_bytes = available_memory() / 8;
+  setting.disk_bytes = options.store_bytes;
+  return open_store(setting);
 }
 
 bool Engine::State::load() {
@@ -234,8 +251,7 @@ bool Engine::State::load() {
   scheduling.checkpoint_bytes = std::min(kMostCheckpointBytes, available_memory() / 8);
   scheduling.shape_batches = shape_batches;
   if (!has_state)
-    store = std::make_unique<kv::BlockStore>(kv::BlockStoreOptions{
-        .memory_bytes = available_memory() / 8, .salt = {}, .fingerprint = {}});
+    store = make_store();
   scheduling.store = store.get();
   scheduler = std::make_unique<Scheduler>(*decoder, scheduling);
   spdlog::info("model {} ({}), {} tokens of context, {} memory, prefixes are {}", facts.id,
@@ -321,6 +337,7 @@ void Engine::State::run() {
   if (load())
     serve();
   scheduler.reset();
+  store.reset(); // writes what waits
   {
     const std::scoped_lock lock(mutex); // against interrupt()
     decoder.reset();

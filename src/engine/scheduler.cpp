@@ -223,7 +223,10 @@ void Scheduler::bring_back() {
   mover_->answering(is_answering());
   for (const auto& job : running_)
     while (!job->stored.empty()) {
-      const int count = mover_->bring_back(job->stored.front(), job->sequence, job->tokens);
+      const auto brought = mover_->bring_back(job->stored, job->sequence, job->tokens);
+      if (!brought)
+        break; // it is being read
+      const int count = *brought;
       job->stored.pop_front();
       if (count == 0)
         job->stored.clear();
@@ -282,8 +285,10 @@ bool Scheduler::step() {
     suspend(*running_.back());
     batch = compose();
   }
-  if (!batch.empty()) // all may be waiting for what comes back
+  if (!batch.empty())
     compute(batch);
+  else // all that run wait for what comes back
+    mover_->wait();
   sweep();
   if (mover_)
     mover_->between_batches();
