@@ -98,7 +98,7 @@ TEST_F(SchedulerStoreTest, OthersFindNothing) {
 
 TEST_F(SchedulerStoreTest, IdlePrefixesThatCostTooMuchLeaveThePool) {
   Simulation simulation(options_with(store, 4000));
-  simulation.decoder.cell_time = 0.01;
+  simulation.decoder.cell_time = 0.002;
   ask(simulation, words(9, 10), 1); // the probes of a pool that is next to empty
   ask(simulation, words(1, 2500), 1);
   ASSERT_GT(simulation.scheduler.stats().cells_used, 2500u);
@@ -107,6 +107,15 @@ TEST_F(SchedulerStoreTest, IdlePrefixesThatCostTooMuchLeaveThePool) {
   EXPECT_LT(simulation.scheduler.stats().cells_used, 1000u);
   EXPECT_EQ(simulation.scheduler.stats().evicted_tokens, 0u); // nothing was lost
   EXPECT_EQ(simulation.run(job_of(words(1, 2500), 1)).reused(), 2499);
+}
+
+TEST_F(SchedulerStoreTest, NoProbeIsMadeThatARequestWouldHaveToWaitForLong) {
+  Simulation simulation(options_with(store, 4000));
+  simulation.decoder.cell_time = 0.1;
+  ask(simulation, words(9, 10), 1);
+  ask(simulation, words(1, 2500), 1);
+  for (const auto& batch : simulation.decoder.batches)
+    EXPECT_TRUE(batch.front().sequence != 8 || batch.size() == 1) << "a probe of a tile";
 }
 
 TEST_F(SchedulerStoreTest, IdlePrefixesThatCostNothingStay) {
