@@ -110,11 +110,18 @@ class Answer:
     text: str
     computed: int  # prompt tokens
     reused: int
-    output: int  # tokens
+    output: int  # tokens; 0 of an answer that was given up
+    sent: float = 0  # when the request was sent, on time.perf_counter()
+
+    @property
+    def times(self):
+        """The arrivals on time.perf_counter(), to compare them with those of other answers."""
+        return [self.sent + arrival for arrival in self.arrivals]
 
 
-def ask(server, body):
-    """One streaming request for a message."""
+def ask(server, body, go_on=lambda arrivals: True):
+    """One streaming request for a message. Gives it up, and closes the connection, when
+    `go_on(arrivals)` says no behind a piece of text."""
     began = time.perf_counter()
     response = post(server, "/v1/messages", {**body, "stream": True})
     arrivals, text, usage = [], "", {}
@@ -130,10 +137,13 @@ def ask(server, body):
             if piece:
                 arrivals.append(time.perf_counter() - began)
                 text += piece
+                if not go_on(arrivals):
+                    break
         elif event["type"] == "message_delta":
             usage.update(event["usage"])
         elif event["type"] == "error":
             raise RuntimeError(f"{server.who}: {event['error']}")
+    response.close()
     return Answer(arrivals[0], time.perf_counter() - began, arrivals, text,
                   usage.get("input_tokens", 0) + usage.get("cache_creation_input_tokens", 0),
-                  usage.get("cache_read_input_tokens", 0), usage["output_tokens"])
+                  usage.get("cache_read_input_tokens", 0), usage.get("output_tokens", 0), began)

@@ -64,10 +64,10 @@ class Conversation:
         return answered
 
 
-def measure_turns(report, servers, rounds, progress):
+def measure_turns(report, servers, prompt, rounds, progress):
     """One client: a cold prompt, two follow-ups, and another session with the same system prompt."""
     ours = servers[0]
-    system_words = words_for(ours, PROMPT, lambda n: request("Case x. " + prose(0, n),
+    system_words = words_for(ours, prompt, lambda n: request("Case x. " + prose(0, n),
                                                              [user("What is it?")]))
     opening = [user("What is it?"), {"role": "assistant", "content": "An answer."}]
 
@@ -138,6 +138,8 @@ def main():
     parser.add_argument("--peer", choices=["llama-server"], help="also measure this server")
     parser.add_argument("--model", type=pathlib.Path, help="GGUF file [a demo model]")
     parser.add_argument("--size", default="tiny", help="of the demo model [tiny]")
+    parser.add_argument("--prompt", type=int, default=PROMPT, metavar="TOKENS",
+                        help=f"of one client's first request [{PROMPT}]")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--clients", type=int, nargs="*", default=[4, 16])
     parser.add_argument("--json", help="write the figures to this file as well")
@@ -164,7 +166,7 @@ def main():
                     server.stop()
 
         # As large as two conversations side by side: a slot of llama-server has half of it.
-        side_by_side(2 * 20_480, 2, measure_turns)
+        side_by_side(2 * (options.prompt + 2_000) // 256 * 256, 2, measure_turns, options.prompt)
         for clients in options.clients:
             side_by_side(clients * 5_120, clients, measure_clients, clients)
         side_by_side(2 * 4_096, 2, measure_decode)

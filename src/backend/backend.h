@@ -36,12 +36,19 @@ struct EngineNumbers {
   std::size_t cells_used = 0; // tokens in the KV cache, idle prefixes included
   std::size_t cells = 0;      // 0 until the model is loaded
   std::uint64_t evicted_tokens = 0;
+  std::uint64_t paused = 0;         // times that a request was put back into the queue
+  std::size_t cells_idle = 0;       // of those used: no running request holds them
+  std::size_t cells_spanned = 0;    // that the last batch's attention walked over; 0: not known
+  std::size_t checkpoints = 0;      // saved states
+  std::size_t checkpoint_bytes = 0; // that they take in host memory
 };
 
 /// Who asks: the identity behind a token. One token is one tenant, and nothing computed for one
 /// tenant is ever reused for another.
 struct Caller {
   std::string tenant;
+  /// Nobody looks at the answer while it is made: it may wait for those that somebody looks at.
+  bool background = false;
 };
 
 /// Called from any thread, in order, never after the Generation's destructor has returned. Must not

@@ -219,7 +219,12 @@ std::optional<EngineNumbers> Embedded::engine_numbers() const {
                        .generated_tokens = stats.generated_tokens,
                        .cells_used = stats.cells_used,
                        .cells = stats.cells,
-                       .evicted_tokens = stats.evicted_tokens};
+                       .evicted_tokens = stats.evicted_tokens,
+                       .paused = stats.paused,
+                       .cells_idle = stats.idle_cells,
+                       .cells_spanned = stats.span,
+                       .checkpoints = stats.checkpoints,
+                       .checkpoint_bytes = stats.checkpoint_bytes};
 }
 
 std::expected<int, Error> Embedded::count_tokens(const anthropic::Request& request) const {
@@ -254,6 +259,7 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
 
   engine::Job job;
   job.tenant = caller.tenant;
+  job.priority = caller.background ? engine::Priority::background : engine::Priority::interactive;
   job.prompt = std::move(prompt->tokens);
   job.boundaries = std::move(prompt->boundaries);
   job.sampling = sampling(request, engine_.model().facts().sampling);

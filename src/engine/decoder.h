@@ -3,6 +3,7 @@
 #include "engine/job.h"
 #include "kv/sequence_memory.h"
 
+#include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
@@ -38,6 +39,10 @@ class Decoder : public kv::StateMemory, public kv::BlockMemory {
  public:
   /// Computes the batch; each sequence's tokens stand in it in order of position.
   virtual DecodeStatus decode(std::span<const BatchToken> batch) = 0;
+
+  /// Cells that the attention of the last batch walked over: the pool up to its highest used cell,
+  /// rounded up as the model's memory does it; 0 where that is not known.
+  virtual std::size_t span() const { return 0; }
 
   /// Removes what a failed batch may have left behind `length` tokens of a sequence. Not for a
   /// model with a state, which cannot go back: there, the sequence must be cleared.

@@ -118,6 +118,7 @@ struct Engine::State {
   bool may_reuse();
   std::unique_ptr<kv::BlockStore> make_store() const;
   void serve();
+  void warn_of_an_idle_store();
   void set_status(EngineStatus changed_status);
   bool take_commands();
   void refuse_commands();
@@ -129,6 +130,7 @@ struct Engine::State {
   std::unique_ptr<kv::BlockStore> store;
   std::unique_ptr<Scheduler> scheduler;
   bool reuse = false; // constant once ready
+  bool store_was_checked = false;
 
   mutable std::mutex mutex;
   mutable std::condition_variable changed;
@@ -227,8 +229,7 @@ bool Engine::State::load() {
   if (std::string error = pool_error(model->facts(), context.context_tokens, context.kv_type);
       !error.empty())
     return fail(std::move(error));
-  const bool shape_batches = !has_state && !model->uses_gpu();
-  context.sequences += has_state ? 0 : 1; // of the throw-away tokens
+  context.sequences += has_state ? 0 : 1; // for what moves blocks
   context.moves_blocks = !has_state;
   auto created = LlamaDecoder::create(*model, context);
   if (!created)
@@ -249,7 +250,7 @@ bool Engine::State::load() {
   scheduling.reuse = reuse;
   scheduling.checkpoints = has_state;
   scheduling.checkpoint_bytes = std::min(kMostCheckpointBytes, available_memory() / 8);
-  scheduling.shape_batches = shape_batches;
+  scheduling.separate = !model->uses_gpu();
   if (!has_state)
     store = make_store();
   scheduling.store = store.get();
@@ -321,13 +322,27 @@ bool Engine::State::is_stopping() const {
   return stopping;
 }
 
+/// A store that takes nothing in looks like one that works, only slower. Once, with nothing to do.
+void Engine::State::warn_of_an_idle_store() {
+  constexpr std::uint64_t kMuch = 4096; // tokens
+  if (store_was_checked || !store || stats.computed_tokens < kMuch)
+    return;
+  store_was_checked = true;
+  if (stats.stored_blocks == 0)
+    spdlog::warn("{} tokens were computed and none of them could be stored: what leaves the pool "
+                 "will be computed again",
+                 stats.computed_tokens);
+}
+
 void Engine::State::serve() {
   while (take_commands()) {
-    const bool worked = scheduler->step() || scheduler->measure();
+    const bool worked = scheduler->step() || scheduler->work_while_idle();
     std::unique_lock lock(mutex);
     stats = scheduler->stats();
-    if (!worked)
+    if (!worked) {
+      warn_of_an_idle_store();
       changed.wait(lock, [this] { return stopping || !commands.empty(); });
+    }
   }
   scheduler->fail_all(kShuttingDown);
   refuse_commands();

@@ -54,8 +54,15 @@ struct JobFailed {
 
 using JobEvent = std::variant<JobProgress, JobStarted, JobText, JobEnded, JobFailed>;
 
+/// Who goes first where not everything can be computed at once; see docs/scheduling.md.
+enum class Priority {
+  background,  // nobody looks at it: a title, a subagent
+  interactive, // a person waits
+};
+
 struct Job {
   std::string tenant; // nothing computed for one tenant is reused for another
+  Priority priority = Priority::interactive;
   std::vector<Token> prompt;
   /// Where messages end in the prompt, tokens from its start, ascending: the places behind which
   /// other prompts are likely to go on differently. May be empty.

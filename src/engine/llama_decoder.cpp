@@ -1,5 +1,6 @@
 #include "engine/llama_decoder.h"
 
+#include <ggml.h>
 #include <llama.h>
 
 #include <algorithm>
@@ -90,6 +91,10 @@ LlamaDecoder::create(const Model& model, const ContextOptions& options) {
     return static_cast<LlamaDecoder*>(self)->interrupted_.load(std::memory_order_relaxed);
   };
   params.abort_callback_data = decoder.get();
+  if (options.own_attention && !model.uses_gpu())
+    decoder->attention_ = CpuAttention::create(params.n_threads);
+  params.cb_eval = see;
+  params.cb_eval_user_data = decoder.get();
 
   decoder->context_ = llama_init_from_model(model.handle(), params);
   if (!decoder->context_)
@@ -125,9 +130,26 @@ std::uint64_t LlamaDecoder::state_bytes(const Model& model, const std::string& k
   return (*decoder)->save(0).size() * window;
 }
 
+/// libllama does not tell which cells it uses, but the graph that it is about to compute does: the
+/// keys that an attention takes are those of all cells up to the highest used one. Nothing is
+/// wanted of any node's result, so the graph is computed as if nobody looked.
+bool LlamaDecoder::see(ggml_tensor* node, bool ask, void* self) {
+  auto& decoder = *static_cast<LlamaDecoder*>(self);
+  std::int64_t cells = 0;
+  // A graph that is computed again has our own attention in it already.
+  if (node->op == GGML_OP_FLASH_ATTN_EXT ||
+      (node->op == GGML_OP_CUSTOM && decoder.attention_ && node->src[1] != nullptr))
+    cells = node->src[1]->ne[1];
+  else if (node->op == GGML_OP_SOFT_MAX && node->src[1] != nullptr) // with a mask
+    cells = node->src[0]->ne[0];
+  decoder.span_ = std::max(decoder.span_, static_cast<std::size_t>(cells));
+  return decoder.attention_ && CpuAttention::on_node(node, ask, decoder.attention_.get());
+}
+
 DecodeStatus LlamaDecoder::decode(std::span<const BatchToken> tokens) {
   llama_batch& batch = batch_->batch;
   batch.n_tokens = 0;
+  span_ = 0;
   for (const BatchToken& token : tokens) {
     const auto i = batch.n_tokens++;
     batch.token[i] = token.token;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/cpu_attention.h"
 #include "engine/decoder.h"
 #include "engine/model.h"
 
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+struct ggml_tensor;
 struct llama_context;
 struct llama_memory_i;
 
@@ -22,6 +24,7 @@ struct ContextOptions {
   int sequences = 64;
   int threads = 0;             // 0: one for each physical core
   std::string kv_type = "f16"; // or "q8_0"
+  bool own_attention = true;   // CpuAttention instead of ggml's kernels, where there is one
   bool moves_blocks = false;   // cells are exported and imported: one more sequence of its own
 };
 
@@ -34,6 +37,7 @@ class LlamaDecoder : public Decoder {
   ~LlamaDecoder() override;
 
   DecodeStatus decode(std::span<const BatchToken> batch) override;
+  std::size_t span() const override { return span_; }
   void truncate(SequenceId sequence, int length) override;
   std::span<const float> logits(int index) override;
   std::unique_ptr<Sampler> make_sampler(const SamplingOptions& options) override;
@@ -65,13 +69,16 @@ class LlamaDecoder : public Decoder {
  private:
   struct Batch;
   LlamaDecoder(const Model& model, const ContextOptions& options);
+  static bool see(ggml_tensor* node, bool ask, void* self);
   bool passing_holds(int first, int last) const;
 
   const Model& model_;
   llama_context* context_ = nullptr;
   llama_memory_i* memory_ = nullptr;
   std::unique_ptr<Batch> batch_;
-  SequenceId passing_ = -1; // what cells pass through on their way out and in
+  std::size_t span_ = 0;                    // of the last batch
+  std::unique_ptr<CpuAttention> attention_; // null where ggml computes it
+  SequenceId passing_ = -1;                 // what cells pass through on their way out and in
   std::atomic<bool> interrupted_ = false;
 };
 

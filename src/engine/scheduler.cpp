@@ -5,6 +5,7 @@
 #include "kv/prefix_tree.h"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cstddef>
 #include <stdexcept>
@@ -17,8 +18,30 @@ namespace {
 /// A prefix shorter than this is computed again rather than waited for: less than one batch.
 constexpr int kWorthWaiting = 64;
 
-/// Smallest part of a prompt put into a batch when several prompts share it.
-constexpr std::size_t kSmallestChunk = 64;
+/// Batches beside running answers are of so many tokens or its doubles: ggml's attention works on
+/// so many at once, and a part costs as much as the whole.
+constexpr std::size_t kTile = BatchCosts::kSmallest;
+
+/// The second smallest batch is taken also where it does not keep the time, if it takes no longer
+/// than this many times the smallest: with few attention heads for each thread, 128 tokens cost as
+/// much as 64. Whether they do shows only when it is tried.
+constexpr double kWorthLarger = 1.25;
+
+/// Tokens of prompts that a batch beside running answers has in any case.
+constexpr std::size_t kLeastPrompt = 32;
+
+double steady_milliseconds() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double, std::milli>(now).count();
+}
+
+/// Cells that the tokens of a batch attend to, each one's own among them, all added up.
+double attended(std::span<const BatchToken> batch) {
+  double cells = 0;
+  for (const BatchToken& token : batch)
+    cells += token.position + 1;
+  return cells;
+}
 
 std::unique_ptr<kv::PrefixCache> make_tree(Decoder& decoder, const SchedulerOptions& options) {
   const auto cells = static_cast<std::size_t>(options.context_tokens);
@@ -35,68 +58,27 @@ std::unique_ptr<BlockMover> make_mover(Decoder& decoder, kv::PrefixCache& tree,
   return std::make_unique<BlockMover>(decoder, dynamic_cast<kv::PrefixTree&>(tree), *options.store,
                                       BlockMoverOptions{.scratch = options.sequences,
                                                         .batch_tokens = options.batch_tokens,
-                                                        .now = options.now});
+                                                        .now = options.clock});
 }
 
 SchedulerOptions with_clock(SchedulerOptions options) {
-  if (!options.now)
-    options.now = [] {
-      return std::chrono::duration<double, std::milli>(
-                 std::chrono::steady_clock::now().time_since_epoch())
-          .count();
-    };
+  if (!options.clock)
+    options.clock = steady_milliseconds;
   return options;
 }
 
 } // namespace
 
-struct Scheduler::Running {
-  Running(JobId number, Job asked)
-      : id(number), job(std::move(asked)), tokens(job.prompt), stops(job.stop_sequences) {}
-
-  JobId id;
-  Job job;
-  std::vector<Token> tokens;            // the prompt and what was sampled
-  SequenceId sequence = -1;             // none while queued
-  int computed = 0;                     // leading tokens whose cells the sequence holds
-  int prompt_computed = 0;              // tokens of the prompt that were passed to decode
-  std::deque<BlockMover::Piece> stored; // what comes back from the store before it goes on
-  std::vector<int> checkpoints;         // places behind which one is to be made, ascending
-  int generated = 0;
-  bool admitted = false; // was in the running list before
-  bool over = false;     // to be removed
-  std::unique_ptr<Sampler> sampler;
-  text::Utf8Splitter splitter;
-  text::StopSequences stops;
-
-  bool started() const { return generated > 0; }
-  std::size_t pending() const { return tokens.size() - static_cast<std::size_t>(computed); }
-  /// Tokens until the next place where prefill has to stop; all that are left where there is none.
-  std::size_t until_checkpoint() const {
-    const auto next = std::ranges::upper_bound(checkpoints, computed);
-    return next == checkpoints.end() ? pending() : static_cast<std::size_t>(*next - computed);
-  }
-  std::span<const Token> next(std::size_t count) const {
-    return std::span(tokens).subspan(static_cast<std::size_t>(computed), count);
-  }
-  void emit(JobEvent event) const {
-    if (job.on_event)
-      job.on_event(std::move(event));
-  }
-};
-
 Scheduler::Scheduler(Decoder& decoder, SchedulerOptions options)
     : decoder_(decoder), options_(with_clock(std::move(options))),
       tree_(make_tree(decoder, options_)), mover_(make_mover(decoder, *tree_, options_)) {}
-
-Scheduler::~Scheduler() = default;
 
 bool Scheduler::add(JobId id, Job job) {
   if (std::cmp_greater_equal(queue_.size(), options_.max_queued))
     return false;
   if (!options_.reuse)
     job.tenant = "job " + std::to_string(id); // a root of its own: nothing is ever shared
-  queue_.push_back(std::make_unique<Running>(id, std::move(job)));
+  queue_.push_back(std::make_unique<RunningJob>(id, ++arrivals_, std::move(job)));
   return true;
 }
 
@@ -109,7 +91,7 @@ void Scheduler::cancel(JobId id) {
 }
 
 /// Takes the job's sequence away; what it computed stays for others where sharing is allowed.
-void Scheduler::leave(Running& job) {
+void Scheduler::leave(RunningJob& job) {
   job.over = true;
   const SequenceId sequence = std::exchange(job.sequence, -1);
   if (sequence < 0)
@@ -127,7 +109,7 @@ void Scheduler::leave(Running& job) {
 }
 
 /// Ends a job behind a batch that failed, which may have left a part of it in the job's sequence.
-void Scheduler::spoil(Running& job) {
+void Scheduler::spoil(RunningJob& job) {
   if (options_.reuse && options_.checkpoints)
     tree_->drop(std::exchange(job.sequence, -1)); // its state cannot go back
   else
@@ -138,22 +120,24 @@ void Scheduler::sweep() {
   running_.remove_if([](const auto& job) { return job->over; });
 }
 
-/// Puts a running job back to the front of the queue because the pool is full. It goes on later
-/// with the tokens it has; its client only sees a pause.
-void Scheduler::suspend(Running& job) {
+/// Puts a running job back into the queue, because the pool is full or for one of higher priority.
+/// It goes on later with the tokens it has; its client only sees a pause.
+void Scheduler::suspend(RunningJob& job) {
   const auto place = std::ranges::find_if(running_, [&](const auto& j) { return j.get() == &job; });
   leave(job);
   job.over = false;
   job.computed = 0;
-  queue_.push_front(std::move(*place));
+  ++paused_;
+  queue_.push_back(std::move(*place));
   running_.erase(place);
 }
 
-bool Scheduler::must_wait_for_prefix(const Running& candidate) const {
+/// The running job that is on its way to a prefix which the candidate had better wait for.
+RunningJob* Scheduler::computes_prefix_of(const RunningJob& candidate) const {
   if (!options_.reuse)
-    return false;
+    return nullptr;
   const int have = tree_->match(candidate.job.tenant, candidate.tokens);
-  return std::ranges::any_of(running_, [&](const auto& other) {
+  const auto found = std::ranges::find_if(running_, [&](const auto& other) {
     if (other->started() || other->job.tenant != candidate.job.tenant)
       return false;
     const auto end = std::ranges::mismatch(other->tokens, candidate.tokens).in1;
@@ -165,11 +149,36 @@ bool Scheduler::must_wait_for_prefix(const Running& candidate) const {
     }
     return common > other->computed && common - have >= kWorthWaiting;
   });
+  return found == running_.end() ? nullptr : found->get();
+}
+
+bool Scheduler::is_full() const {
+  return std::cmp_greater_equal(running_.size(), options_.max_running);
+}
+
+/// The running job of a lower priority whose turn came last, if there is one.
+RunningJob* Scheduler::last_below(Priority priority) const {
+  RunningJob* last = nullptr;
+  for (const auto& job : running_)
+    if (job->priority() < priority && (!last || last->before(*job)))
+      last = job.get();
+  return last;
+}
+
+/// Starts the job, if need be in the place and the cells of others that can wait.
+bool Scheduler::make_place(RunningJob& job) {
+  while (is_full() || !try_start(job)) {
+    RunningJob* const victim = last_below(job.priority());
+    if (!victim)
+      return false;
+    suspend(*victim);
+  }
+  return true;
 }
 
 /// Gives the job a sequence with its longest computed prefix, if the pool has room for the rest
 /// beside what the running jobs still need.
-bool Scheduler::try_start(Running& job) {
+bool Scheduler::try_start(RunningJob& job) {
   const int size = static_cast<int>(job.tokens.size());
   const auto lease = tree_->begin(job.job.tenant, job.tokens, size - 1);
   if (!lease)
@@ -198,17 +207,75 @@ bool Scheduler::try_start(Running& job) {
 }
 
 void Scheduler::admit() {
-  for (auto place = queue_.begin();
-       place != queue_.end() && std::cmp_less(running_.size(), options_.max_running);) {
-    if (must_wait_for_prefix(**place)) {
-      ++place; // another one behind it may have nothing to wait for
+  for (const auto& job : running_)
+    job->lent = Priority::background;
+  const auto in_order = [](const auto& a, const auto& b) { return a->before(*b); };
+  std::ranges::sort(queue_, in_order);
+  for (std::size_t i = 0; i < queue_.size();) {
+    RunningJob& job = *queue_[i];
+    if (is_full() && !last_below(job.priority()))
+      return;
+    if (RunningJob* const other = computes_prefix_of(job)) {
+      other->lent = std::max(other->lent, job.priority());
+      ++i; // another one behind it may have nothing to wait for
       continue;
     }
-    if (!try_start(**place))
-      return; // in order of arrival: nobody overtakes a job that waits for room
-    running_.push_back(std::move(*place));
-    place = queue_.erase(place);
+    if (!make_place(job))
+      return; // among equals, nobody overtakes a job that waits for room
+    for (const auto& other : queue_)
+      if (other->ticket < job.ticket && other->priority() < job.priority())
+        ++other->overtaken;
+    running_.push_back(std::move(queue_[i]));
+    queue_.erase(queue_.begin() + static_cast<std::ptrdiff_t>(i));
+    std::sort(queue_.begin() + static_cast<std::ptrdiff_t>(i), queue_.end(), in_order);
   }
+}
+
+/// The running jobs that are no answers yet, or not again, and do not wait for what comes back.
+std::vector<RunningJob*> Scheduler::prompts() const {
+  std::vector<RunningJob*> found;
+  for (const auto& job : running_)
+    if (!job->streams() && job->stored.empty())
+      found.push_back(job.get());
+  return found;
+}
+
+/// Most tokens of prompts in the next batch. Without answers nobody is held up; beside them, it is
+/// what is expected to keep the time, and no less than lets the prompts go on.
+std::size_t Scheduler::prompt_room(std::span<const BatchToken> answers,
+                                   const std::vector<RunningJob*>& prompts) const {
+  const auto most = static_cast<std::size_t>(options_.batch_tokens);
+  if (answers.empty() || prompts.empty())
+    return most;
+  double cells = 0; // that a token of the prompts attends to
+  std::size_t waiting = 0;
+  for (const RunningJob* job : prompts) {
+    cells = std::max(cells, static_cast<double>(job->computed));
+    if ((waiting += job->pending()) >= most)
+      break;
+  }
+  const std::size_t beside = options_.separate ? 0 : answers.size();
+  const double answers_cells = options_.separate ? 0 : attended(answers);
+  const auto cells_each = [&](std::size_t size) {
+    const auto parts = static_cast<double>(size - beside);
+    return (parts * (cells + parts / 2) + answers_cells) / static_cast<double>(size);
+  };
+  const auto expected = [&](std::size_t size) { return costs_.batch(size, cells_each(size)); };
+
+  const std::size_t least = std::bit_ceil(std::max(kTile, beside + kLeastPrompt));
+  const auto least_time = expected(least);
+  if (!least_time)
+    return std::min(least, most) - std::min(beside, most);
+  const double left = options_.gap_ms - (options_.separate ? answers_took_ : 0);
+  const auto suits = [&](std::size_t size) {
+    const double time = *expected(size);
+    return time <= left || (size <= 2 * least && (time <= kWorthLarger * *least_time ||
+                                                  !costs_.knows(size, cells_each(size))));
+  };
+  std::size_t size = std::max(least, most);
+  while (size > least && !suits(size))
+    size = std::bit_floor(size - 1);
+  return std::min(size, most) - std::min(beside, most);
 }
 
 bool Scheduler::is_answering() const {
@@ -219,7 +286,7 @@ bool Scheduler::is_answering() const {
 /// answers are written, else for a moment, so that commands are heard.
 void Scheduler::bring_back() {
   constexpr double kMoment = 20; // milliseconds
-  const double begin = options_.now();
+  const double begin = options_.clock();
   mover_->answering(is_answering());
   for (const auto& job : running_)
     while (!job->stored.empty()) {
@@ -232,7 +299,7 @@ void Scheduler::bring_back() {
         job->stored.clear();
       job->computed += count;
       reused_tokens_ += static_cast<std::uint64_t>(count);
-      const bool time_is_up = options_.now() - begin > kMoment;
+      const bool time_is_up = options_.clock() - begin > kMoment;
       if (!job->started() && (job->stored.empty() || time_is_up))
         job->emit(JobProgress{job->computed, static_cast<int>(job->job.prompt.size())});
       if (time_is_up || is_answering())
@@ -240,31 +307,33 @@ void Scheduler::bring_back() {
     }
 }
 
-/// One token of each running answer, then parts of the prompts, shared evenly.
-std::vector<BatchToken> Scheduler::compose() {
+/// One token of each running answer, then parts of the prompts in their turns; or, where both are
+/// computed separately, one or the other.
+std::vector<BatchToken> Scheduler::compose() const {
   std::vector<BatchToken> batch;
-  const auto limit = static_cast<std::size_t>(options_.batch_tokens);
-  const auto put = [&batch](const Running& job, std::size_t count) {
+  const auto put = [&batch](const RunningJob& job, std::size_t count) {
     int position = job.computed;
     for (const Token token : job.next(count))
       batch.push_back({token, position++, job.sequence, false});
     batch.back().output = count == job.pending(); // the last known token: sample behind it
   };
-
-  std::vector<const Running*> prompts;
-  for (const auto& job : running_) {
-    if (!job->stored.empty())
-      continue;
-    if (job->started() && job->pending() == 1 && batch.size() < limit)
+  for (const auto& job : running_)
+    if (job->streams() && std::cmp_less(batch.size(), options_.batch_tokens))
       put(*job, 1);
-    else
-      prompts.push_back(job.get());
+  std::vector<RunningJob*> waiting = prompts();
+  turns_.arrange(waiting);
+  std::size_t room = prompt_room(batch, waiting);
+  if (options_.separate && !batch.empty() && !waiting.empty()) {
+    if (answers_next_)
+      return batch;
+    batch.clear();
   }
-  for (std::size_t i = 0; i < prompts.size() && batch.size() < limit; ++i) {
-    const std::size_t room = limit - batch.size();
-    const std::size_t share = std::max(kSmallestChunk, room / (prompts.size() - i));
-    put(*prompts[i],
-        std::min({prompts[i]->pending(), prompts[i]->until_checkpoint(), share, room}));
+  for (const RunningJob* job : waiting) {
+    if (room == 0)
+      break;
+    const std::size_t count = std::min({job->pending(), job->until_checkpoint(), room});
+    put(*job, count);
+    room -= count;
   }
   return batch;
 }
@@ -282,61 +351,53 @@ bool Scheduler::step() {
       sweep();
       return true;
     }
-    suspend(*running_.back());
+    RunningJob* const last = last_below(Priority::interactive);
+    suspend(last ? *last : *running_.back());
     batch = compose();
   }
+  const std::vector<RunningJob*> waiting = prompts();
+  const bool for_prompts = std::ranges::any_of(waiting, [&](const RunningJob* job) {
+    return std::ranges::contains(batch, job->sequence, &BatchToken::sequence);
+  });
+  if (for_prompts)
+    turns_.took(waiting, batch);
+  const double begin = options_.clock();
   if (!batch.empty())
     compute(batch);
-  else // all that run wait for what comes back
+  else if (mover_) // all that run wait for what comes back
     mover_->wait();
+  if (!for_prompts && !batch.empty())
+    answers_took_ = options_.clock() - begin;
+  answers_next_ = for_prompts;
   sweep();
   if (mover_)
     mover_->between_batches();
   return true;
 }
 
-/// Computes a batch with throw-away tokens at its end, and books the time it took.
-DecodeStatus Scheduler::decode(std::span<const BatchToken> batch, std::size_t padding) {
-  const SequenceId scratch = options_.sequences;
-  std::vector<BatchToken> padded(batch.begin(), batch.end());
-  for (std::size_t i = 0; i < padding; ++i)
-    padded.push_back({0, static_cast<int>(i), scratch, false});
-  const std::size_t span = tree_->used() + padded.size();
-  const double begin = options_.now();
-  const DecodeStatus status = decoder_.decode(padded);
-  const double took = options_.now() - begin;
-  if (padding > 0)
-    decoder_.remove(scratch, 0, static_cast<int>(padding));
+/// Computes a batch, and books the time it took.
+DecodeStatus Scheduler::decode(std::span<const BatchToken> batch) {
+  const std::size_t span = tree_->used() + batch.size();
+  const double begin = options_.clock();
+  const DecodeStatus status = decoder_.decode(batch);
+  const double took = options_.clock() - begin;
   if (status == DecodeStatus::ok) {
-    shaper_.observe(static_cast<int>(padded.size()), span, took);
+    costs_.observe(batch.size(), attended(batch), took);
     if (mover_)
-      mover_->computed(static_cast<int>(padded.size()), span, took);
-    padding_tokens_ += padding;
+      mover_->computed(static_cast<int>(batch.size()), span, took);
   }
   return status;
 }
 
-bool Scheduler::measure() {
-  if (mover_ && mover_->work_while_idle())
-    return true;
-  const std::size_t free = tree_->capacity() - tree_->used();
-  const auto probe = shaper_.wanted_probe(tree_->used());
-  if (!options_.shape_batches || !probe || std::cmp_less(free, *probe))
-    return false;
-  return decode({}, static_cast<std::size_t>(*probe)) == DecodeStatus::ok;
+bool Scheduler::work_while_idle() {
+  return mover_ && mover_->work_while_idle();
 }
 
 void Scheduler::compute(std::span<const BatchToken> batch) {
-  std::size_t padding = 0;
-  if (options_.shape_batches)
-    padding = static_cast<std::size_t>(
-        shaper_.padding(static_cast<int>(batch.size()), tree_->used() + batch.size()));
-  if (tree_->used() + batch.size() + padding > tree_->capacity())
-    padding = 0; // nothing that could be reused is given up for it
-  DecodeStatus status = decode(batch, padding);
+  DecodeStatus status = decode(batch);
   if (status == DecodeStatus::no_space) {
     tree_->clear_idle(); // libllama's own view of the pool decides
-    status = decode(batch, 0);
+    status = decode(batch);
   }
   for (const auto& job : running_) {
     if (status == DecodeStatus::ok) {
@@ -356,7 +417,7 @@ void Scheduler::compute(std::span<const BatchToken> batch) {
 }
 
 /// Books what a batch computed for one job, and samples where its prompt is complete.
-void Scheduler::after_batch(Running& job, std::span<const BatchToken> batch) {
+void Scheduler::after_batch(RunningJob& job, std::span<const BatchToken> batch) {
   int count = 0;
   int output = -1;
   for (std::size_t i = 0; i < batch.size(); ++i) {
@@ -383,7 +444,7 @@ void Scheduler::after_batch(Running& job, std::span<const BatchToken> batch) {
     sample(job, output);
 }
 
-void Scheduler::sample(Running& job, int index) {
+void Scheduler::sample(RunningJob& job, int index) {
   if (!job.started())
     job.emit(JobStarted{static_cast<int>(job.job.prompt.size()),
                         std::min(job.prompt_computed, static_cast<int>(job.job.prompt.size()))});
@@ -415,7 +476,7 @@ void Scheduler::sample(Running& job, int index) {
     end(job, EndReason::context_full);
 }
 
-void Scheduler::emit_text(Running& job, std::string_view bytes) {
+void Scheduler::emit_text(RunningJob& job, std::string_view bytes) {
   auto result = job.stops.push(job.splitter.push(bytes));
   if (!result.emit.empty())
     job.emit(JobText{std::move(result.emit)});
@@ -423,7 +484,7 @@ void Scheduler::emit_text(Running& job, std::string_view bytes) {
     end(job, EndReason::stop_sequence, *result.matched);
 }
 
-void Scheduler::end(Running& job, EndReason reason, std::string stop_sequence) {
+void Scheduler::end(RunningJob& job, EndReason reason, std::string stop_sequence) {
   if (reason != EndReason::stop_sequence) {
     auto rest = job.stops.push(job.splitter.finish());
     rest.emit += job.stops.finish();
@@ -435,7 +496,7 @@ void Scheduler::end(Running& job, EndReason reason, std::string stop_sequence) {
   job.emit(event);
 }
 
-void Scheduler::fail(Running& job, const std::string& message) {
+void Scheduler::fail(RunningJob& job, const std::string& message) {
   leave(job);
   job.emit(JobFailed{message});
 }
@@ -459,7 +520,11 @@ SchedulerStats Scheduler::stats() const {
   stats.cells_used = tree_->used();
   stats.cells = tree_->capacity();
   stats.evicted_tokens = tree_->evicted();
-  stats.padding_tokens = padding_tokens_;
+  stats.paused = paused_;
+  stats.idle_cells = tree_->used() - tree_->held();
+  stats.span = decoder_.span();
+  stats.checkpoints = tree_->checkpoints();
+  stats.checkpoint_bytes = tree_->checkpoint_bytes();
   if (mover_) {
     stats.restored_tokens = mover_->stats().restored_tokens;
     stats.moved_out_tokens = mover_->stats().moved_out_tokens;

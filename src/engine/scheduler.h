@@ -1,26 +1,22 @@
 #pragma once
 
-#include "engine/batch_shaper.h"
+#include "engine/batch_costs.h"
 #include "engine/block_mover.h"
 #include "engine/decoder.h"
 #include "engine/job.h"
+#include "engine/prompt_turns.h"
+#include "engine/running_job.h"
 #include "kv/prefix_cache.h"
-#include "text/stop_sequences.h"
-#include "text/utf8.h"
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <list>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace anyclaude::engine {
-
-using JobId = std::uint64_t;
 
 struct SchedulerOptions {
   int context_tokens = 4096; // cells of the pool, and the longest sequence
@@ -34,14 +30,18 @@ struct SchedulerOptions {
   /// attention, and a fork at any other place would be silently wrong.
   bool checkpoints = false;
   std::size_t checkpoint_bytes = 512U << 20; // in host memory
-  /// Whether small batches may be filled up with throw-away tokens (see BatchShaper). They live in
-  /// sequence number `sequences`, which the decoder must have beside the others.
-  bool shape_batches = false;
+  /// Whether answers and prompts are computed in batches of their own, in turn. On a CPU a token of
+  /// an answer in a large batch costs as much attention as a tile of 64 tokens that looks at the
+  /// cells of all answers together; alone, each looks at its own.
+  bool separate = false;
+  /// How long an answer may stand still for parts of prompts, where the time can be kept: some of
+  /// a prompt is computed between two tokens of it, however long that takes.
+  double gap_ms = 100;
+  /// Milliseconds from any moment on; the steady clock when empty.
+  std::function<double()> clock;
   /// Where prefixes are kept that leave the pool; null: nowhere. Not with checkpoints. The decoder
   /// must have sequence number `sequences` beside the others.
   kv::BlockStore* store = nullptr;
-  /// Milliseconds of a clock that never goes back; the system's when empty.
-  std::function<double()> now{};
 };
 
 struct SchedulerStats {
@@ -55,7 +55,11 @@ struct SchedulerStats {
   std::size_t cells_used = 0;
   std::size_t cells = 0;
   std::uint64_t evicted_tokens = 0;
-  std::uint64_t padding_tokens = 0;   // computed and thrown away to make small batches faster
+  std::uint64_t paused = 0;   // times that a job was put back into the queue
+  std::size_t idle_cells = 0; // of those used: running jobs do not hold them
+  std::size_t span = 0;       // see Decoder::span()
+  std::size_t checkpoints = 0;
+  std::size_t checkpoint_bytes = 0;
   std::uint64_t restored_tokens = 0;  // of the reused ones, brought back from the store
   std::uint64_t moved_out_tokens = 0; // idle ones that left the pool for the store
   std::size_t stored_blocks = 0;
@@ -63,9 +67,14 @@ struct SchedulerStats {
 };
 
 /// Decides what goes into each batch: continuous batching with chunked prefill. Every batch takes
-/// one token of each running answer first and fills up with parts of prompts, shared fairly, so
-/// that answers keep streaming while a long prompt is computed. A request whose prefix another one
-/// is computing just now waits for it instead of computing it again.
+/// one token of each running answer first and then parts of prompts, in the order of PromptTurns:
+/// as many as fit the batch while no answer runs, and otherwise as many as can be computed in the
+/// time that answers may stand still. A request whose prefix another one is computing just now
+/// waits for it instead of computing it again, and lends it its priority meanwhile.
+///
+/// Requests are started by priority, then in order of arrival. One of high priority takes the place
+/// and the cells of those of low priority where there are not enough, and these go on later; but
+/// who was overtaken RunningJob::kPatience times is overtaken no more.
 /// Used by one thread.
 class Scheduler {
  public:
@@ -80,9 +89,9 @@ class Scheduler {
   /// Computes one batch. False when there was nothing to do.
   bool step();
 
-  /// With nothing to do, copies idle prefixes to the store and measures what batches cost. One
+  /// With nothing to do, copies idle prefixes to the store and measures what moving them costs. One
   /// block or batch at most; false when there is nothing of that either.
-  bool measure();
+  bool work_while_idle();
 
   /// Ends every job with JobFailed.
   void fail_all(const std::string& message);
@@ -93,42 +102,45 @@ class Scheduler {
   void check() const;
 
  private:
-  struct Running;
-  using RunningList = std::list<std::unique_ptr<Running>>;
-
   void admit();
-  bool must_wait_for_prefix(const Running& candidate) const;
-  bool try_start(Running& job);
+  RunningJob* computes_prefix_of(const RunningJob& candidate) const;
+  bool make_place(RunningJob& job);
+  bool try_start(RunningJob& job);
+  bool is_full() const;
+  RunningJob* last_below(Priority priority) const;
   void bring_back();
   bool is_answering() const;
-  bool make_room(std::size_t tokens);
-  std::vector<BatchToken> compose();
+  std::vector<RunningJob*> prompts() const;
+  std::size_t prompt_room(std::span<const BatchToken> answers,
+                          const std::vector<RunningJob*>& prompts) const;
+  std::vector<BatchToken> compose() const;
   void compute(std::span<const BatchToken> batch);
-  DecodeStatus decode(std::span<const BatchToken> batch, std::size_t padding);
-  void after_batch(Running& job, std::span<const BatchToken> batch);
-  void sample(Running& job, int index);
-  void emit_text(Running& job, std::string_view bytes);
-  void end(Running& job, EndReason reason, std::string stop_sequence = {});
-  void fail(Running& job, const std::string& message);
-  void leave(Running& job);
-  void suspend(Running& job);
-  void spoil(Running& job);
+  DecodeStatus decode(std::span<const BatchToken> batch);
+  void after_batch(RunningJob& job, std::span<const BatchToken> batch);
+  void sample(RunningJob& job, int index);
+  void emit_text(RunningJob& job, std::string_view bytes);
+  void end(RunningJob& job, EndReason reason, std::string stop_sequence = {});
+  void fail(RunningJob& job, const std::string& message);
+  void leave(RunningJob& job);
+  void suspend(RunningJob& job);
+  void spoil(RunningJob& job);
   void sweep();
 
   Decoder& decoder_;
   SchedulerOptions options_;
   std::unique_ptr<kv::PrefixCache> tree_;
-  BatchShaper shaper_;
-  std::unique_ptr<BlockMover> mover_;          // null: without a store
-  RunningList running_;                        // in order of admission
-  std::deque<std::unique_ptr<Running>> queue_; // in order of arrival; suspended ones in front
+  std::unique_ptr<BlockMover> mover_; // null: without a store
+  BatchCosts costs_;
+  PromptTurns turns_;
+  std::list<std::unique_ptr<RunningJob>> running_; // in order of admission
+  std::vector<std::unique_ptr<RunningJob>> queue_; // in order only within admit()
+  bool answers_next_ = false; // where answers and prompts are computed separately
+  double answers_took_ = 0;   // milliseconds, the last batch of answers alone
+  std::uint64_t arrivals_ = 0;
+  std::uint64_t paused_ = 0;
   std::uint64_t computed_tokens_ = 0;
   std::uint64_t reused_tokens_ = 0;
   std::uint64_t generated_tokens_ = 0;
-  std::uint64_t padding_tokens_ = 0;
-
- public:
-  ~Scheduler();
 };
 
 } // namespace anyclaude::engine

@@ -38,6 +38,19 @@ std::string log_path(const HttpRequest& request) {
   return request.path.substr(0, 200);
 }
 
+/// Whether nobody looks at the answer while it is made. Claude Code says so itself when it is told
+/// to (CLAUDE_CODE_GATEWAY_HINT_HEADERS); otherwise a subagent is known by its id, and a title or a
+/// summary by having no tools, which its conversations always have. Any other client's requests are
+/// all alike. Source: requests of Claude Code 2.1.330.
+bool is_background(const HttpRequest& http, const anthropic::Request& request) {
+  const std::string_view kind = http.header("x-claude-code-request-class");
+  if (!kind.empty())
+    return kind == "subagent" || kind == "workflow" || kind == "auxiliary";
+  if (!http.header("x-claude-code-agent-id").empty())
+    return true;
+  return !http.header("x-claude-code-session-id").empty() && request.tools.empty();
+}
+
 void log_end(const std::string& what, const telemetry::RequestRecord& record) {
   spdlog::info("{} {} {} prompt={} reused={} computed={} output={} ttft_ms={} total_ms={:.1f}",
                what, record.status, record.id, record.prompt_tokens, record.reused_tokens,
@@ -210,9 +223,10 @@ void Gateway::messages(const Asked& asked) {
   for (const std::string& warning : request->warnings) {
     spdlog::debug("{}: {}", asked.request_id, warning);
   }
-  auto generation = backend_.start(*request, asked.caller, [answer](anthropic::Event event) {
-    answer->on_event(std::move(event));
-  });
+  backend::Caller caller = asked.caller;
+  caller.background = is_background(asked.request, *request);
+  auto generation = backend_.start(
+      *request, caller, [answer](anthropic::Event event) { answer->on_event(std::move(event)); });
   if (!generation) {
     return answer->refuse(generation.error());
   }

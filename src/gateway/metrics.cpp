@@ -40,12 +40,22 @@ void add_requests(MetricsText& text, const telemetry::Totals& ended) {
 void add_engine(MetricsText& text, const backend::EngineNumbers& engine) {
   text.gauge("engine_running", "Requests being computed.", engine.running);
   text.gauge("engine_queued", "Requests waiting for their turn.", engine.queued);
+  text.counter("engine_paused_total", "Times that a request was put back into the queue.",
+               engine.paused);
   text.counter("engine_computed_tokens_total",
                "Tokens of prompts passed to the model, unfinished requests included.",
                engine.computed_tokens);
   text.counter("engine_generated_tokens_total", "Tokens sampled.", engine.generated_tokens);
   text.gauge("kv_cells", "Tokens that the KV cache can hold.", engine.cells);
   text.gauge("kv_cells_used", "Tokens in the KV cache, idle prefixes included.", engine.cells_used);
+  text.gauge("kv_cells_idle", "Of those, of idle prefixes alone: no running request holds them.",
+             engine.cells_idle);
+  text.gauge("kv_cells_spanned",
+             "Tokens of the KV cache that the last batch's attention walked over: all up to the "
+             "highest used cell, holes and idle prefixes included; 0 when not known.",
+             engine.cells_spanned);
+  text.gauge("kv_checkpoints", "Saved states that requests can start from.", engine.checkpoints);
+  text.gauge("kv_checkpoint_bytes", "Host memory that they take.", engine.checkpoint_bytes);
   text.counter("kv_evicted_tokens_total", "Tokens of idle prefixes dropped to make room.",
                engine.evicted_tokens);
 }

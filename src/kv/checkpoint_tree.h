@@ -53,8 +53,8 @@ class CheckpointTree : public PrefixCache {
   std::size_t evicted() const override { return evicted_; }
   void check() const override;
 
-  std::size_t checkpoints() const { return checkpoints_; }
-  std::size_t checkpoint_bytes() const { return bytes_; }
+  std::size_t checkpoints() const override { return checkpoints_; }
+  std::size_t checkpoint_bytes() const override { return bytes_; }
 
  private:
   struct Node;

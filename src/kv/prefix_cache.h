@@ -60,6 +60,9 @@ class PrefixCache {
   virtual int length(SequenceId sequence) const = 0;
   virtual int running() const = 0;
   virtual std::size_t evicted() const = 0; // tokens, in all
+  /// Saved states, where requests start from such.
+  virtual std::size_t checkpoints() const { return 0; }
+  virtual std::size_t checkpoint_bytes() const { return 0; }
 
   /// Throws std::logic_error when the books contradict themselves. For tests.
   virtual void check() const = 0;

@@ -205,6 +205,8 @@ Variables claude_variables(const ClaudeConnection& connection) {
     variables.emplace_back(name, connection.model_id);
   // Without it a line that changes with every first question stands before the tools' schemas.
   variables.emplace_back("CLAUDE_CODE_ATTRIBUTION_HEADER", "0");
+  // Each request says in a header what it is for: the gateway lets a person's go first.
+  variables.emplace_back("CLAUDE_CODE_GATEWAY_HINT_HEADERS", "1");
   // Unknown model names are taken for a window of a million tokens.
   if (connection.context_tokens > 0)
     variables.emplace_back("CLAUDE_CODE_MAX_CONTEXT_TOKENS",

@@ -190,7 +190,7 @@ Outcome run_with(Fault fault) {
       prompt.insert(prompt.end(), question.begin(), question.end());
       run.ask("anna", std::move(prompt), 4);
       run.run();
-      while (run.scheduler.measure()) {
+      while (run.scheduler.work_while_idle()) {
       }
     }
   Outcome outcome;

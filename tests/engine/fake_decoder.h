@@ -38,6 +38,9 @@ class FakeDecoder : public Decoder {
 
   /// What the most probable token behind `context` is; a letter unless a test says otherwise.
   std::function<Token(std::span<const Token> context)> answer = letter;
+  /// Milliseconds that a batch takes, and the time that has passed so.
+  std::function<double(std::span<const BatchToken> batch)> cost = [](auto) { return 0; };
+  double now = 0;
   /// What the next calls of decode return; ok when empty.
   std::deque<DecodeStatus> statuses;
   /// Every batch that decode was given, those that did not succeed included.
@@ -45,13 +48,17 @@ class FakeDecoder : public Decoder {
   /// Tokens of the batches that succeeded.
   std::size_t computed = 0;
   std::vector<SamplingOptions> samplers; // that were made, in order
-  /// Milliseconds that everything so far would have taken: a batch looks at all cells in use.
-  double now = 0;
   double cell_time = 0.001; // of a token that looks at a cell
   double block_time = 0.5;  // of copying a block, either way
   int exported = 0;         // blocks
   int imported = 0;
   bool refuses_cells = false; // that come back
+
+  /// A cost: every token looks at all cells in use.
+  double by_cells(std::span<const BatchToken> batch) const {
+    return 1 + static_cast<double>(batch.size()) *
+                   (0.1 + cell_time * static_cast<double>(cells_used()));
+  }
 
   static Token letter(std::span<const Token> context) {
     return static_cast<Token>('a' + hash(context) % 26);
@@ -61,6 +68,7 @@ class FakeDecoder : public Decoder {
     require(!batch.empty(), "an empty batch");
     require(batch.size() <= batch_tokens_, "a batch that is too large");
     batches.emplace_back(batch.begin(), batch.end());
+    now += cost(batch);
     contexts_.clear();
     DecodeStatus status = DecodeStatus::ok;
     if (!statuses.empty()) {
@@ -71,8 +79,6 @@ class FakeDecoder : public Decoder {
       status = DecodeStatus::no_space;
     if (status == DecodeStatus::no_space)
       return status;
-    now += 1 + static_cast<double>(batch.size()) *
-                   (0.1 + cell_time * static_cast<double>(cells_used()));
     // A batch that fails half way leaves its first half behind.
     const std::size_t count = status == DecodeStatus::ok ? batch.size() : batch.size() / 2;
     for (std::size_t i = 0; i < count; ++i)

@@ -24,6 +24,7 @@ SchedulerOptions any_options() {
   options.max_running = *rc::gen::inRange(1, 8);
   options.sequences = options.max_running + *rc::gen::inRange(0, 8);
   options.max_queued = 1000;
+  options.separate = *rc::gen::arbitrary<bool>();
   options.reuse = *rc::gen::weightedElement<bool>({{5, true}, {1, false}});
   options.checkpoints = options.reuse && *rc::gen::arbitrary<bool>();
   options.checkpoint_bytes = *rc::gen::inRange<std::size_t>(0, 3000); // 100 each
@@ -46,6 +47,7 @@ std::vector<Token> any_prompt(const std::vector<std::pair<JobId, Asked>>& asked)
 /// With a few places, in order, that may be anywhere.
 Job any_job(const Asked& asked, std::string tenant = "anna") {
   Job job = job_of(asked.prompt, asked.max_tokens, std::move(tenant));
+  job.priority = *rc::gen::element(Priority::interactive, Priority::background);
   job.boundaries =
       *rc::gen::resize(5, rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 130)));
   std::ranges::sort(job.boundaries);

@@ -98,8 +98,8 @@ TEST_F(SchedulerStoreTest, OthersFindNothing) {
 
 TEST_F(SchedulerStoreTest, IdlePrefixesThatCostTooMuchLeaveThePool) {
   Simulation simulation(options_with(store, 4000));
-  simulation.decoder.cell_time = 0.002;
-  ask(simulation, words(9, 10), 1); // the probes of a pool that is next to empty
+  simulation.decoder.cell_time = 0.001;
+  ask(simulation, words(9, 100), 1); // the probes of a pool that is next to empty
   ask(simulation, words(1, 2500), 1);
   ASSERT_GT(simulation.scheduler.stats().cells_used, 2500u);
   ask(simulation, words(2, 600), 100);
@@ -121,7 +121,7 @@ TEST_F(SchedulerStoreTest, NoProbeIsMadeThatARequestWouldHaveToWaitForLong) {
 TEST_F(SchedulerStoreTest, IdlePrefixesThatCostNothingStay) {
   Simulation simulation(options_with(store, 4000));
   simulation.decoder.cell_time = 0;
-  ask(simulation, words(9, 10), 1);
+  ask(simulation, words(9, 100), 1);
   ask(simulation, words(1, 2500), 1);
   ask(simulation, words(2, 600), 100);
   EXPECT_EQ(simulation.scheduler.stats().moved_out_tokens, 0u);
@@ -257,7 +257,7 @@ void check_any_schedule(std::uint64_t& restored, std::uint64_t& moved_out) {
       simulation.run();
       simulation.idle();
     } else if (!simulation.scheduler.step()) {
-      simulation.scheduler.measure();
+      simulation.scheduler.work_while_idle();
     }
     simulation.scheduler.check();
     store.check();

@@ -76,20 +76,16 @@ TEST(Scheduler, ALongPromptDoesNotHoldUpRunningAnswers) {
     ++batches;
     EXPECT_EQ(shares(batch).size(), 4U);
     EXPECT_LE(batch.size(), 128U);
+    if (batches == 1) {
+      EXPECT_EQ(batch.size(), 64U); // what batches cost is not known yet
+    }
     for (std::size_t i = 0; i < answers.size(); ++i)
       EXPECT_EQ(simulation.heard(answers[i]).pieces.size(), said[i] + 1);
   }
-  EXPECT_EQ(batches, 16); // 125 of 128 places for the prompt: 2000 / 125
+  EXPECT_EQ(batches, 17); // 61 tokens of the prompt, then 125 in each of 16 batches
 }
 
-TEST(Scheduler, PromptsShareABatchEvenly) {
-  Simulation simulation(roomy());
-  simulation.add(job_of(words(0, 1000)));
-  simulation.add(job_of(words(1, 1000)));
-  EXPECT_EQ(shares(simulation.step()), (std::map<SequenceId, int>{{0, 64}, {1, 64}}));
-}
-
-TEST(Scheduler, AShortPromptLeavesItsPlacesToTheOthers) {
+TEST(Scheduler, APromptTakesWhatAnotherLeaves) {
   Simulation simulation(roomy());
   simulation.add(job_of(words(0, 10)));
   simulation.add(job_of(words(1, 1000)));
@@ -143,6 +139,7 @@ TEST(Scheduler, AJobBehindAWaitingOneGoesAhead) {
   simulation.add(job_of(words(0, 500) + words(1, 1)));
   const JobId other = simulation.add(job_of(words(2, 20)));
   simulation.step();
+  simulation.step(); // the second batch is for the shortest prompt first
   EXPECT_EQ(simulation.scheduler.stats().queued, 1);
   EXPECT_TRUE(simulation.heard(other).started);
 }

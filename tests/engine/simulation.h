@@ -44,13 +44,21 @@ inline Job job_of(std::vector<Token> prompt, int max_tokens = 8, std::string ten
   return job;
 }
 
+inline Job background(Job job) {
+  job.priority = Priority::background;
+  return job;
+}
+
 /// A scheduler over a decoder of plain arrays, and what each job's client heard.
 class Simulation {
  public:
   explicit Simulation(const SchedulerOptions& options)
       : decoder(options.context_tokens, options.batch_tokens,
                 options.sequences + (options.store ? 1 : 0), options.checkpoints),
-        scheduler(decoder, with_clock(options)) {}
+        scheduler(decoder, with_clock(options)) {
+    if (options.store)
+      decoder.cost = [this](auto batch) { return decoder.by_cells(batch); };
+  }
 
   JobId add(Job job) {
     const JobId id = next_++;
@@ -82,7 +90,7 @@ class Simulation {
 
   /// What is done while nothing is asked, until there is nothing of that either.
   void idle() {
-    for (int steps = 0; scheduler.measure(); ++steps) {
+    for (int steps = 0; scheduler.work_while_idle(); ++steps) {
       scheduler.check();
       ASSERT_EQ(scheduler.stats().cells_used, decoder.cells_used());
       ASSERT_LT(steps, 10'000) << "idle work does not end";
@@ -100,8 +108,8 @@ class Simulation {
   Scheduler scheduler;
 
  private:
-  SchedulerOptions with_clock(SchedulerOptions options) {
-    options.now = [this] { return decoder.now; };
+  SchedulerOptions with_clock(SchedulerOptions options) const {
+    options.clock = [this] { return decoder.now; };
     return options;
   }
 

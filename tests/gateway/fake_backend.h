@@ -102,6 +102,10 @@ class FakeBackend : public backend::Backend {
     const std::scoped_lock lock(mutex_);
     return started_.at(index).caller.tenant;
   }
+  bool is_background(std::size_t index) const {
+    const std::scoped_lock lock(mutex_);
+    return started_.at(index).caller.background;
+  }
   std::size_t running() const {
     const std::scoped_lock lock(mutex_);
     return static_cast<std::size_t>(

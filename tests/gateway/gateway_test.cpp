@@ -292,6 +292,43 @@ TEST_F(GatewayTest, TwoClientsAtOnceWithTheirOwnTenants) {
   EXPECT_NE(ben.receive().body.find("for ben"), std::string::npos);
 }
 
+/// What is said of a request in its headers, and whether a person waits for the answer.
+struct Urgency {
+  std::string headers;
+  bool tools = false;
+  bool background = false;
+};
+
+class RequestUrgency : public GatewayTest, public testing::WithParamInterface<Urgency> {};
+
+TEST_P(RequestUrgency, IsToldFromTheHeadersAndTheTools) {
+  const std::string tools = R"("tools":[{"name":"Read","input_schema":{"type":"object"}}],)";
+  const std::string body = R"({"model":"claude-x","max_tokens":9,"stream":true,)" +
+                           (GetParam().tools ? tools : "") +
+                           R"("messages":[{"role":"user","content":"hi"}]})";
+  RawClient client = connect();
+  client.send(head("POST /v1/messages") + GetParam().headers +
+              "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  ASSERT_TRUE(backend_.wait_started(0));
+  EXPECT_EQ(backend_.is_background(0), GetParam().background);
+}
+
+const std::string kSession = "X-Claude-Code-Session-Id: 3d0cf404\r\n";
+
+INSTANTIATE_TEST_SUITE_P(
+    Gateway, RequestUrgency,
+    testing::Values(Urgency{"", false, false}, Urgency{"", true, false},
+                    Urgency{kSession, true, false},
+                    Urgency{kSession, false, true}, // a title, a summary
+                    Urgency{kSession + "x-claude-code-agent-id: a17\r\n", true, true},
+                    Urgency{kSession + "x-claude-code-request-class: main\r\n", false, false},
+                    Urgency{kSession + "x-claude-code-request-class: compaction\r\n", false, false},
+                    Urgency{kSession + "x-claude-code-request-class: subagent\r\n", true, true},
+                    Urgency{kSession + "x-claude-code-request-class: workflow\r\n", true, true},
+                    Urgency{kSession + "x-claude-code-request-class: auxiliary\r\n", false, true},
+                    Urgency{kSession + "x-claude-code-request-class: something new\r\n", true,
+                            false}));
+
 TEST_F(GatewayTest, AWrongTokenIs401BeforeTheBodyIsRead) {
   const auto missing = ask("POST /v1/messages HTTP/1.1\r\nHost: localhost\r\n"
                            "Content-Length: 30000000\r\nExpect: 100-continue\r\n\r\n");

@@ -7,7 +7,12 @@ namespace {
 
 TEST(Metrics, EachHasItsHelpItsTypeAndOneValue) {
   const std::string body = metrics_body({.ended = {.requests = 3, .reused_tokens = 12},
-                                         .engine = backend::EngineNumbers{.cells_used = 40},
+                                         .engine = backend::EngineNumbers{.cells_used = 40,
+                                                                          .paused = 5,
+                                                                          .cells_idle = 30,
+                                                                          .cells_spanned = 256,
+                                                                          .checkpoints = 7,
+                                                                          .checkpoint_bytes = 700},
                                          .open_connections = 2});
   EXPECT_TRUE(body.contains("# HELP anyclaude_requests_total Requests for a message that have "
                             "ended.\n# TYPE anyclaude_requests_total counter\n"
@@ -15,6 +20,13 @@ TEST(Metrics, EachHasItsHelpItsTypeAndOneValue) {
   EXPECT_TRUE(body.contains("\nanyclaude_reused_tokens_total 12\n"));
   EXPECT_TRUE(
       body.contains("\n# TYPE anyclaude_kv_cells_used gauge\nanyclaude_kv_cells_used 40\n"));
+  EXPECT_TRUE(body.contains("\nanyclaude_kv_cells_idle 30\n"));
+  EXPECT_TRUE(body.contains("\n# TYPE anyclaude_kv_cells_spanned gauge\n"
+                            "anyclaude_kv_cells_spanned 256\n"));
+  EXPECT_TRUE(body.contains("\nanyclaude_kv_checkpoints 7\n"));
+  EXPECT_TRUE(body.contains("\nanyclaude_kv_checkpoint_bytes 700\n"));
+  EXPECT_TRUE(body.contains("\n# TYPE anyclaude_engine_paused_total counter\n"
+                            "anyclaude_engine_paused_total 5\n"));
   EXPECT_TRUE(body.ends_with("\nanyclaude_open_connections 2\n"));
 }
 

@@ -53,6 +53,7 @@ TEST_F(Settings, PointEveryModelAtOurs) {
   EXPECT_EQ(env.at("CLAUDE_CODE_MAX_CONTEXT_TOKENS"), "40960");
   EXPECT_EQ(env.at("CLAUDE_CODE_MAX_OUTPUT_TOKENS"), "10240");
   EXPECT_EQ(env.at("CLAUDE_CODE_ATTRIBUTION_HEADER"), "0");
+  EXPECT_EQ(env.at("CLAUDE_CODE_GATEWAY_HINT_HEADERS"), "1");
   EXPECT_EQ(env.at("ANTHROPIC_API_KEY"), "");
   EXPECT_EQ(json::parse(made->json).at("apiKeyHelper"), "");
   EXPECT_TRUE(made->warnings.empty());
