@@ -20,6 +20,8 @@ struct DaemonOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0; // 0: any free one
   std::string token;      // empty: a new one
+  /// Nobody chose the token: it was made for this run, and whoever has it is the daemon's owner.
+  bool token_was_made = false;
   std::vector<std::string> allowed_hosts{};
   std::filesystem::path cache;   // a folder for what can be made again
   bool keeps_prefixes = true;    // on the disk, below that folder

@@ -34,7 +34,7 @@ def cache(program, daemon, *arguments):
 
 def test_a_killed_daemon_computes_nothing_again(program, demo_models, tmp_path):
     model = demo_models.random()
-    first = Daemon(program, tmp_path / "home", model, token="t" * 32)
+    first = Daemon(program, tmp_path / "home", model)
     try:
         cold = usage(first)
         assert cold["cache_read_input_tokens"] == 0
@@ -43,7 +43,7 @@ def test_a_killed_daemon_computes_nothing_again(program, demo_models, tmp_path):
         wait_until_stored(first, tokens)
     finally:
         first.kill()
-    second = Daemon(program, tmp_path / "home", model, token="t" * 32)
+    second = Daemon(program, tmp_path / "home", model)  # with another token
     try:
         again = usage(second)
         assert again["cache_read_input_tokens"] >= tokens // 256 * 256 - 1
@@ -51,6 +51,22 @@ def test_a_killed_daemon_computes_nothing_again(program, demo_models, tmp_path):
         assert other["cache_read_input_tokens"] > tokens * 0.9
     finally:
         second.stop()
+
+
+def test_a_chosen_token_is_a_tenant_of_its_own(program, demo_models, tmp_path):
+    model = demo_models.random()
+    reused = []
+    for token in ("a" * 32, "b" * 32, "a" * 32):
+        daemon = Daemon(program, tmp_path / "home", model, token=token)
+        try:
+            answered = usage(daemon)
+            reused.append(answered["cache_read_input_tokens"] > 0)
+            if len(reused) == 1:
+                wait_until_stored(daemon, answered["input_tokens"]
+                                  + answered["cache_creation_input_tokens"])
+        finally:
+            daemon.stop()
+    assert reused == [False, False, True]
 
 
 def test_damaged_blocks_are_computed_again(program, demo_models, tmp_path):
