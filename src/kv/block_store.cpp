@@ -375,11 +375,12 @@ void BlockStore::expect(std::span<const BlockKey> keys) {
       disk_->expect(key);
 }
 
-void BlockStore::done(BlockPointer block) {
-  if (block.use_count() > 1)
+void BlockStore::done(BlockPointer&& block) {
+  const BlockPointer last = std::move(block);
+  if (last.use_count() > 1)
     return;
   // Blocks are made by this store and the disk tier, never as const objects.
-  auto cells = std::move(const_cast<Block&>(*block).cells);
+  auto cells = std::move(const_cast<Block&>(*last).cells);
   if (spare_.capacity() < cells.capacity())
     std::swap(spare_, cells);
   if (disk_ && cells.capacity() > 0)

@@ -96,7 +96,7 @@ class BlockStore {
   /// Says that these will be wanted next, in this order.
   void expect(std::span<const BlockKey> keys);
   /// Gives back what was fetched, so that its room is used again.
-  void done(BlockPointer block);
+  void done(BlockPointer&& block);
   /// Milliseconds that reading so many bytes from the disk takes, by what was read so far.
   std::optional<double> read_time(std::size_t bytes) const;
   /// Waits until a block that is coming is there, or for so long.
