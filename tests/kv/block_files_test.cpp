@@ -42,8 +42,8 @@ Block block_of(int number, const BlockKey& parent, std::size_t bytes = 5000) {
     token = static_cast<Token>(random() % 100'000);
   block.key = block_key(parent, block.tokens);
   block.cells.resize(bytes);
-  for (std::byte& cell : block.cells)
-    cell = static_cast<std::byte>(random());
+  for (std::size_t i = 0; i < bytes; ++i) // the first ones are drawn, for speed
+    block.cells[i] = i < 4096 ? static_cast<std::byte>(random()) : block.cells[i - 4096];
   return block;
 }
 
@@ -128,6 +128,28 @@ TEST_F(BlockFilesTest, OtherModelsAndOtherVersionsAreNotRead) {
   file.put(2);
   file.close();
   EXPECT_EQ(files->read(block.key).error(), Damage::other_version);
+}
+
+TEST_F(BlockFilesTest, EveryByteOfTheHeaderCounts) {
+  const auto files = open();
+  const Block block = block_of(30, parent, 100);
+  ASSERT_TRUE(files->write(block, 1));
+  const fs::path path = file_of(*files, block.key);
+  const std::size_t header = 144 + 4 * block.tokens.size() + 56 + 32;
+  for (std::size_t at = 0; at < header; ++at) {
+    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+    file.seekg(static_cast<std::streamoff>(at));
+    const int byte = file.get();
+    const auto put = [&](int value) {
+      file.seekp(static_cast<std::streamoff>(at));
+      file.put(static_cast<char>(value));
+      file.flush();
+    };
+    put(byte ^ 4);
+    ASSERT_FALSE(files->read(block.key)) << "byte " << at;
+    put(byte);
+  }
+  EXPECT_TRUE(files->read(block.key));
 }
 
 TEST_F(BlockFilesTest, UnfinishedFilesAreRemovedAtTheNextStart) {
@@ -234,6 +256,8 @@ TEST_F(BlockFilesTest, DamageIsSeenOrHarmless) {
   EXPECT_GT(seen, strikes / 2); // or little was damaged
 }
 
+constexpr std::size_t kKilledBytes = 4 << 20; // large, so that many a kill meets a half-written one
+
 /// A process that stores without end and says which blocks are durable.
 [[noreturn]] void store_without_end(const fs::path& root, const BlockKey& parent, int first,
                                     int report) {
@@ -241,7 +265,7 @@ TEST_F(BlockFilesTest, DamageIsSeenOrHarmless) {
   if (!files || !(*files)->may_write())
     ::_exit(3);
   for (int number = first;; ++number) {
-    const Block block = block_of(number, parent, 60'000);
+    const Block block = block_of(number, parent, kKilledBytes);
     if (!(*files)->write(block, 1) || ::write(report, &number, sizeof number) != sizeof number)
       ::_exit(4);
   }
@@ -264,7 +288,7 @@ TEST_F(BlockFilesTest, WhatWasReportedDurableSurvivesKills) {
       ASSERT_EQ(::read(pipe[0], &number, sizeof number), static_cast<ssize_t>(sizeof number));
       durable.push_back(number);
     }
-    std::this_thread::sleep_for(std::chrono::microseconds(random() % 3000));
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 8000));
     ::kill(child, SIGKILL);
     int status = 0;
     ::waitpid(child, &status, 0);
@@ -279,7 +303,7 @@ TEST_F(BlockFilesTest, WhatWasReportedDurableSurvivesKills) {
     ASSERT_TRUE(scan.damaged.empty());
     ASSERT_GE(scan.blocks.size(), durable.size());
     for (const int one : durable) {
-      const Block block = block_of(one, parent, 60'000);
+      const Block block = block_of(one, parent, kKilledBytes);
       const auto read = files->read(block.key);
       ASSERT_TRUE(read && same(*read, block)) << "block " << one << " after kill " << kill;
     }
