@@ -44,6 +44,9 @@ class Anyclaude:
     def stop(self):
         self._daemon.stop()
 
+    def kill(self):
+        self._daemon.kill()
+
 
 class LlamaServer:
     who = "llama-server"
@@ -75,6 +78,10 @@ class LlamaServer:
     def stop(self):
         self._process.terminate()
         self._process.wait(timeout=30)
+
+    def kill(self):
+        self._process.kill()
+        self._process.wait()
 
 
 SERVERS = {server.who: server for server in (Anyclaude, LlamaServer)}

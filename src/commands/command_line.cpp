@@ -1,6 +1,7 @@
 #include "commands/command_line.h"
 
 #include "commands/bench.h"
+#include "commands/cache.h"
 #include "commands/config.h"
 #include "commands/doctor.h"
 #include "commands/launch.h"
@@ -24,7 +25,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kUsageError = 2;
-constexpr std::array<std::string_view, 5> kCommands = {"serve", "stop", "model", "bench", "doctor"};
+constexpr std::array<std::string_view, 6> kCommands = {"serve", "stop",  "model",
+                                                       "cache", "bench", "doctor"};
 
 int fail(int status, const std::string& sentence) {
   std::fprintf(stderr, "anyclaude: %s\n", sentence.c_str());
@@ -74,6 +76,13 @@ void add_serving_options(CLI::App& app, ServingOptions& options) {
   app.add_option("--port", daemon.port, "TCP port [any free one]")->type_name("N");
   app.add_option("--token", daemon.token, "Bearer token that clients need [a new one]")
       ->type_name("TOKEN");
+  app.add_flag("!--no-store", daemon.keeps_prefixes,
+               "Keep what was computed in memory only, nothing on the disk");
+  app.add_option("--cache-size", daemon.store_bytes,
+                 "Most that is kept on the disk, as 20GiB [a quarter of what is free, at most "
+                 "64GiB]")
+      ->transform(CLI::AsSizeValue(false).description(""))
+      ->type_name("SIZE");
 }
 
 struct Setup {
@@ -141,6 +150,7 @@ int run_launcher(int argc, char** argv) {
              "  serve        run the daemon alone, for any client of the Messages API\n"
              "  stop         end the running daemon\n"
              "  model        make a demo model, or tell what is in a GGUF file\n"
+             "  cache        what is kept of computed prompts: look, check, clear\n"
              "  bench        measure what reuse saves, with the real Claude Code\n"
              "  doctor       tell why prompts were not reused\n\n"
              "`anyclaude COMMAND --help` tells more. Everything that is not listed here goes to\n"
@@ -224,6 +234,27 @@ int run_model_command(const CLI::App& model, ModelCommandOptions options) {
   return make_demo_model(std::move(options.demo), options.out);
 }
 
+void add_cache_command(CLI::App& app, bool& repair) {
+  CLI::App& cache =
+      *app.add_subcommand("cache", "What is kept on the disk of prompts that were computed");
+  cache.require_subcommand(1);
+  cache.add_subcommand("stat", "How many blocks and bytes there are of which model");
+  cache.add_subcommand("ls", "One line for each prefix: its tokens, blocks, bytes and last use");
+  cache.add_subcommand("verify", "Read every block and check every byte")
+      ->add_flag("--repair", repair, "Remove what is damaged");
+  cache.add_subcommand("clear", "Remove all blocks of all models");
+}
+
+int run_cache_command(const CLI::App& cache, const fs::path& folder, bool repair) {
+  if (cache.got_subcommand("stat"))
+    return print_cache_totals(folder);
+  if (cache.got_subcommand("ls"))
+    return list_cache(folder);
+  if (cache.got_subcommand("verify"))
+    return verify_cache(folder, repair);
+  return clear_cache(folder);
+}
+
 /// `anyclaude COMMAND …`
 int run_command(int argc, char** argv) {
   CLI::App app;
@@ -244,6 +275,8 @@ int run_command(int argc, char** argv) {
   CLI::App& stop_app = *app.add_subcommand("stop", "End the running daemon");
   ModelCommandOptions model;
   add_model_command(app, model);
+  bool repair = false;
+  add_cache_command(app, repair);
   BenchOptions bench;
   CLI::App& bench_app = *app.add_subcommand(
       "bench",
@@ -274,11 +307,14 @@ int run_command(int argc, char** argv) {
   const auto setup = prepare();
   if (!setup)
     return fail(1, setup.error());
+  if (app.got_subcommand("cache"))
+    return run_cache_command(*app.get_subcommand("cache"), setup->paths.cache / "prefixes", repair);
   if (app.got_subcommand(&bench_app)) {
     bench.replays = client == "replay";
     std::error_code failed;
     bench.daemon.model = fs::weakly_canonical(fs::absolute(bench.daemon.model, failed), failed);
     bench.daemon.cache = setup->paths.cache;
+    bench.daemon.keeps_prefixes = false; // or the first question would not be one
     return run_bench(bench);
   }
   if (app.got_subcommand(&doctor_app))

@@ -172,6 +172,8 @@ void Daemon::start_backend() {
     engine.threads = options_.threads;
     engine.kv_type = options_.kv_type;
     engine.cache_folder = options_.cache;
+    engine.keeps_prefixes = options_.keeps_prefixes;
+    engine.store_bytes = options_.store_bytes;
     engine.on_status_change = [this] { refresh(); };
     prompt::PromptOptions prompts;
     prompts.layout =
@@ -190,7 +192,10 @@ std::expected<void, std::string> Daemon::start_gateway() {
   gateway::GatewayOptions options;
   options.http.host = options_.host;
   options.http.port = options_.port;
-  options.tokens = {{token_, {}}};
+  // A token that changes with every start must not make another tenant of its owner, or nothing
+  // that is kept on the disk would be found again.
+  const bool made = options_.token.empty() || options_.token_was_made;
+  options.tokens = {{token_, made ? "owner" : ""}};
   options.token_hint = options_.ends_with_last_launcher
                            ? "Start Claude Code with `anyclaude`, which knows the token."
                            : "`anyclaude serve` has printed the token when it started.";

@@ -21,9 +21,13 @@ struct DaemonOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0; // 0: any free one
   std::string token;      // empty: a new one
+  /// Nobody chose the token: it was made for this run, and whoever has it is the daemon's owner.
+  bool token_was_made = false;
   std::vector<std::string> allowed_hosts{};
-  std::filesystem::path cache; // a folder for what can be made again
-  std::filesystem::path state; // a folder for what cannot; empty: nothing is kept
+  std::filesystem::path cache;   // a folder for what can be made again
+  std::filesystem::path state;   // a folder for what cannot; empty: nothing is kept
+  bool keeps_prefixes = true;    // on the disk, below the first
+  std::uint64_t store_bytes = 0; // of them; 0: a share of what is free
   bool ends_with_last_launcher = false;
 };
 

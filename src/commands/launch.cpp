@@ -54,6 +54,7 @@ launch::DaemonOrder daemon_order(DaemonOptions options, std::string session) {
     DaemonOptions own = options;
     own.port = start.port;
     own.token = start.token;
+    own.token_was_made = options.token.empty();
     own.ends_with_last_launcher = true;
     return run_daemon(own, std::move(start.listener));
   };

@@ -1,6 +1,7 @@
 #include "engine/block_mover.h"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 namespace anyclaude::engine {
@@ -9,6 +10,8 @@ namespace {
 
 constexpr double kShare = 0.04;         // of the computing time that copying may take
 constexpr std::size_t kProbeSteps = 16; // of the pool: the least between two probes
+constexpr double kLongestProbe = 250;   // milliseconds that a request may have to wait for one
+constexpr int kReadAhead = 4;           // blocks that are read before they are wanted
 constexpr double kMostCredit = 1000;    // milliseconds
 constexpr std::size_t kMostKept = 64;   // prefixes that wait to be copied
 constexpr int kShortest = 16;           // of a block that an end of a prefix must have to be one
@@ -26,31 +29,47 @@ BlockMover::~BlockMover() {
   tree_.before_giving_up({});
 }
 
+/// Reading goes on beside loading.
+bool BlockMover::is_slower_than_computing(std::span<const Piece> pieces, int reused) const {
+  std::size_t bytes = 0;
+  std::size_t on_disk = 0;
+  for (const Piece& piece : pieces) {
+    bytes += piece.bytes;
+    on_disk += piece.is_in_memory ? 0 : piece.bytes;
+  }
+  const auto loading = costs_.import_time(bytes);
+  const auto reading = store_.read_time(on_disk);
+  const auto computing = costs_.compute_time(reused, pieces.back().end);
+  return computing && std::max(loading.value_or(0), reading.value_or(0)) >= *computing;
+}
+
 std::deque<BlockMover::Piece> BlockMover::admit(const std::string& tenant,
                                                 std::span<const Token> tokens, int reused) {
   const auto pieces = store_.find(tenant, tokens);
   store_.count_hit(pieces);
-  std::deque<Piece> missing;
-  std::size_t bytes = 0;
-  int end = reused;
-  for (const Piece& piece : pieces)
-    if (piece.end > reused) {
-      missing.push_back(piece);
-      bytes += piece.bytes;
-      end = piece.end;
-    }
-  const auto loading = costs_.import_time(bytes);
-  const auto computing = costs_.compute_time(reused, end);
-  if (loading && computing && *loading >= *computing)
-    missing.clear();
-  const int ahead = static_cast<int>(tokens.size()) - (missing.empty() ? reused : end);
+  auto missing = std::span(pieces).subspan(static_cast<std::size_t>(
+      std::ranges::upper_bound(pieces, reused, {}, &Piece::end) - pieces.begin()));
+  if (!missing.empty() && is_slower_than_computing(missing, reused))
+    missing = {};
+  const int ahead =
+      static_cast<int>(tokens.size()) - (missing.empty() ? reused : missing.back().end);
   const double rent = costs_.foreign_cell(TransferCosts::kTile).value_or(0);
   move_out(rent * ahead / TransferCosts::kTile, kMostKept);
-  return missing;
+  return {missing.begin(), missing.end()};
 }
 
-int BlockMover::bring_back(const Piece& piece, SequenceId sequence, std::span<const Token> tokens) {
-  const kv::BlockPointer block = store_.get(piece.key);
+std::optional<int> BlockMover::bring_back(const std::deque<Piece>& pieces, SequenceId sequence,
+                                          std::span<const Token> tokens) {
+  std::vector<kv::BlockKey> next;
+  for (const Piece& piece : pieces | std::views::take(kReadAhead))
+    next.push_back(piece.key);
+  store_.expect(next);
+  const Piece& piece = pieces.front();
+  auto [have, block] = store_.fetch(piece.key);
+  if (have == kv::BlockStore::Have::coming) {
+    coming_ = piece.key;
+    return std::nullopt;
+  }
   const int begin = tree_.length(sequence);
   if (!block || begin >= piece.end || begin < piece.begin || !tree_.reserve(block->tokens.size()))
     return 0;
@@ -61,6 +80,7 @@ int BlockMover::bring_back(const Piece& piece, SequenceId sequence, std::span<co
     return 0;
   }
   costs_.imported(block->cells.size(), options_.now() - started);
+  store_.done(std::move(block));
   const int count = piece.end - begin;
   tree_.extend(sequence,
                tokens.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count)));
@@ -93,6 +113,7 @@ void BlockMover::computed(int tokens, std::size_t span, double milliseconds) {
 }
 
 void BlockMover::between_batches() {
+  store_.pump();
   const auto bytes = static_cast<std::size_t>(bytes_per_token_ * store_.block_tokens());
   if (!copied_ && credit_ > 0 && credit_ >= costs_.export_time(bytes).value_or(0)) {
     const double started = options_.now();
@@ -104,6 +125,7 @@ void BlockMover::between_batches() {
 
 bool BlockMover::work_while_idle() {
   answering_ = false;
+  store_.pump();
   return copy_next() || measure_import() || probe();
 }
 
@@ -127,8 +149,11 @@ std::span<const Token> BlockMover::first_missing(const std::string& tenant,
 
 /// Copies the next block that is not stored yet; false when there is none.
 bool BlockMover::copy_next() {
-  if (static_cast<double>(tree_.used()) <
-      options_.from_share * static_cast<double>(tree_.capacity()))
+  const bool may_have_to_leave =
+      static_cast<double>(tree_.used()) >=
+      options_.from_share * static_cast<double>(tree_.capacity());
+  store_.keep_copies(may_have_to_leave);
+  if (!may_have_to_leave && !store_.has_disk())
     return false;
   for (; !keeping_.empty(); keeping_.pop_front()) {
     const Keeping& next = keeping_.front();
@@ -156,7 +181,7 @@ bool BlockMover::copy_block(const std::string& tenant, std::span<const Token> to
   copied_ = true;
   constexpr double kUnknown = 1; // until prompts were computed: every block alike
   return store_.put(tenant, tokens, std::move(cells),
-                    costs_.compute_time(begin, end).value_or(kUnknown));
+                    costs_.compute_time(begin, end).value_or(kUnknown) / 1000);
 }
 
 /// Where the last block of so many tokens begins.
@@ -228,9 +253,10 @@ bool BlockMover::measure_import() {
 
 /// Computes throw-away tokens to see what the cells of others cost.
 bool BlockMover::probe() {
+  const int used = static_cast<int>(tree_.used());
   const auto size = costs_.wanted_probe(tree_.used());
-  if (!size || *size > options_.batch_tokens ||
-      std::cmp_less(tree_.capacity() - tree_.used(), *size))
+  if (!size || costs_.compute_time(used, used + *size).value_or(kLongestProbe) >= kLongestProbe ||
+      *size > options_.batch_tokens || std::cmp_less(tree_.capacity() - tree_.used(), *size))
     return false;
   std::vector<BatchToken> batch;
   for (int i = 0; i < *size; ++i)

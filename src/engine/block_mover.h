@@ -5,6 +5,7 @@
 #include "kv/block_store.h"
 #include "kv/prefix_tree.h"
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -19,7 +20,7 @@ struct BlockMoverOptions {
   /// A sequence of the decoder's that is nobody's, for probes.
   SequenceId scratch = -1;
   int batch_tokens = 0; // most in one decode
-  /// Prefixes are copied once so much of the pool is used: before, nothing has to leave it.
+  /// Host memory keeps copies once so much of the pool is used: before, nothing has to leave it.
   double from_share = 0;
   /// Milliseconds of a clock that never goes back.
   std::function<double()> now;
@@ -55,9 +56,14 @@ class BlockMover {
   /// brought back, in this order. Prefixes that would cost it more than they are worth leave.
   std::deque<Piece> admit(const std::string& tenant, std::span<const Token> tokens, int reused);
 
-  /// Brings one piece back behind what the sequence has; returns how many tokens. 0: it cannot be
-  /// had, nor can those behind it. `tokens` are the request's.
-  int bring_back(const Piece& piece, SequenceId sequence, std::span<const Token> tokens);
+  /// Brings the first piece back behind what the sequence has; returns how many tokens. 0: it
+  /// cannot be had, nor can those behind it. Nothing: it is still being read. `tokens` are the
+  /// request's.
+  std::optional<int> bring_back(const std::deque<Piece>& pieces, SequenceId sequence,
+                                std::span<const Token> tokens);
+
+  /// Waits for what is being read, for a moment at most.
+  void wait() { store_.wait(coming_, std::chrono::milliseconds(10)); }
 
   /// `tokens` were computed and are worth keeping.
   void keep(const std::string& tenant, std::span<const Token> tokens);
@@ -93,6 +99,7 @@ class BlockMover {
   bool copy_next();
   bool copy_block(const std::string& tenant, std::span<const Token> tokens, SequenceId sequence);
   int block_begin(int tokens) const;
+  bool is_slower_than_computing(std::span<const Piece> pieces, int reused) const;
   bool worth_copying(int begin, int end) const;
   void before_giving_up(const kv::PrefixTree::Idle& idle);
   void move_out(double ahead, std::size_t most);
@@ -111,6 +118,7 @@ class BlockMover {
   double credit_ = 0;              // milliseconds that copying may take between batches
   bool copied_ = false;            // a block, since the last batch
   bool answering_ = false;
+  kv::BlockKey coming_; // what the last request that has to wait, waits for
   double bytes_per_token_ = 0;
 };
 

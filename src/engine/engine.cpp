@@ -2,6 +2,7 @@
 
 #include "engine/llama_decoder.h"
 #include "engine/model_fingerprint.h"
+#include "engine/open_store.h"
 #include "engine/reuse_check.h"
 #include "kv/block_store.h"
 
@@ -117,7 +118,9 @@ struct Engine::State {
   void run();
   bool load();
   bool may_reuse();
+  std::unique_ptr<kv::BlockStore> make_store() const;
   void serve();
+  void warn_of_an_idle_store();
   void set_status(EngineStatus changed_status);
   bool take_commands();
   void refuse_commands();
@@ -129,6 +132,7 @@ struct Engine::State {
   std::unique_ptr<kv::BlockStore> store;
   std::unique_ptr<Scheduler> scheduler;
   bool reuse = false; // constant once ready
+  bool store_was_checked = false;
 
   mutable std::mutex mutex;
   mutable std::condition_variable changed;
@@ -175,6 +179,24 @@ bool Engine::State::may_reuse() {
                verdict->exact ? "exact" : "not exact", verdict->difference, verdict->noise,
                verdict->other);
   return verdict->exact;
+}
+
+std::unique_ptr<kv::BlockStore> Engine::State::make_store() const {
+  StoreSetting setting;
+  if (options.keeps_prefixes && !options.cache_folder.empty())
+    setting.folder = options.cache_folder / "prefixes";
+  setting.hashes = options.cache_folder / "model-hashes";
+  setting.model = options.model;
+  setting.kv_type = options.kv_type;
+  setting.uses_gpu = model->uses_gpu();
+  const int original = model->facts().original_context_tokens;
+  setting.exceeds_original_context = original > 0 && decoder->context_tokens() > original;
+  // As much again as the pool has, where there is memory for it.
+  const std::uint64_t pool = model->facts().kv_bytes_per_token *
+                             static_cast<std::uint64_t>(decoder->context_tokens());
+  setting.memory_bytes = std::min(pool, available_memory() / 8);
+  setting.disk_bytes = options.store_bytes;
+  return open_store(setting);
 }
 
 bool Engine::State::load() {
@@ -234,12 +256,8 @@ bool Engine::State::load() {
   scheduling.checkpoints = has_state;
   scheduling.checkpoint_bytes = std::min(kMostCheckpointBytes, available_memory() / 8);
   scheduling.separate = !model->uses_gpu();
-  if (!has_state) { // as much again as the pool has, where there is memory for it
-    const std::uint64_t pool =
-        facts.kv_bytes_per_token * static_cast<std::uint64_t>(scheduling.context_tokens);
-    store = std::make_unique<kv::BlockStore>(kv::BlockStoreOptions{
-        .memory_bytes = std::min(pool, available_memory() / 8), .salt = {}, .fingerprint = {}});
-  }
+  if (!has_state)
+    store = make_store();
   scheduling.store_from_share = kStoreFrom;
   scheduling.store = store.get();
   scheduler = std::make_unique<Scheduler>(*decoder, scheduling);
@@ -310,13 +328,27 @@ bool Engine::State::is_stopping() const {
   return stopping;
 }
 
+/// A store that takes nothing in looks like one that works, only slower. Once, with nothing to do.
+void Engine::State::warn_of_an_idle_store() {
+  constexpr std::uint64_t kMuch = 4096; // tokens
+  if (store_was_checked || !store || stats.computed_tokens < kMuch)
+    return;
+  store_was_checked = true;
+  if (stats.stored_blocks == 0)
+    spdlog::warn("{} tokens were computed and none of them could be stored: what leaves the pool "
+                 "will be computed again",
+                 stats.computed_tokens);
+}
+
 void Engine::State::serve() {
   while (take_commands()) {
     const bool worked = scheduler->step() || scheduler->work_while_idle();
     std::unique_lock lock(mutex);
     stats = scheduler->stats();
-    if (!worked)
+    if (!worked) {
+      warn_of_an_idle_store();
       changed.wait(lock, [this] { return stopping || !commands.empty(); });
+    }
   }
   scheduler->fail_all(kShuttingDown);
   refuse_commands();
@@ -326,6 +358,7 @@ void Engine::State::run() {
   if (load())
     serve();
   scheduler.reset();
+  store.reset(); // writes what waits
   {
     const std::scoped_lock lock(mutex); // against interrupt()
     decoder.reset();

@@ -4,6 +4,7 @@
 #include "engine/model.h"
 #include "engine/scheduler.h"
 
+#include <cstdint>
 #include <expected>
 #include <filesystem>
 #include <functional>
@@ -23,6 +24,9 @@ struct EngineOptions {
   std::string kv_type = "f16";
   /// Where what was measured of a model is kept, so that it is measured once; empty: nowhere.
   std::filesystem::path cache_folder;
+  /// Whether what was computed is kept on the disk as well, in the cache folder.
+  bool keeps_prefixes = true;
+  std::uint64_t store_bytes = 0; // on the disk, of all models; 0: a share of what is free
   /// Called on the engine's thread whenever status() changed; must not block.
   std::function<void()> on_status_change;
 };

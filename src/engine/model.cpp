@@ -226,6 +226,8 @@ void Model::read_facts(const std::filesystem::path& path) {
   facts_.sampling = recommended_sampling(model_);
 
   const std::string architecture = meta(model_, "general.architecture").value_or("");
+  facts_.original_context_tokens =
+      meta_int(model_, architecture + ".rope.scaling.original_context_length", 0);
   const int heads = std::max(llama_model_n_head(model_), 1);
   const int head_size = llama_model_n_embd(model_) / heads;
   const int key = meta_int(model_, architecture + ".attention.key_length", head_size);

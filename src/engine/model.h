@@ -28,6 +28,8 @@ struct ModelFacts {
   std::string bos_text; // empty where the model has none
   std::string eos_text;
   int train_context_tokens = 0;
+  /// Of models whose rotary embedding changes for contexts longer than this (LongRoPE); 0: none.
+  int original_context_tokens = 0;
   std::uint64_t kv_bytes_per_token = 0; // at f16; an estimate from the first layer
   std::uint64_t file_bytes = 0;
   MemoryKind memory = MemoryKind::full_attention;

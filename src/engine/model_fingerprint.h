@@ -11,4 +11,10 @@ namespace anyclaude::engine {
 /// be read has the fingerprint of nothing. Thread-safe.
 std::string model_fingerprint(const std::filesystem::path& path);
 
+/// A hash of all of a model file's bytes, 64 hexadecimal digits; the same wherever the file lies.
+/// Reads all of it, so the hash is kept in `folder`, which is made if need be, under the file's
+/// model_fingerprint(). Empty when the file cannot be read. Thread-safe.
+std::string model_content_hash(const std::filesystem::path& path,
+                               const std::filesystem::path& folder);
+
 } // namespace anyclaude::engine

@@ -291,7 +291,10 @@ void Scheduler::bring_back() {
   mover_->answering(is_answering());
   for (const auto& job : running_)
     while (!job->stored.empty()) {
-      const int count = mover_->bring_back(job->stored.front(), job->sequence, job->tokens);
+      const auto brought = mover_->bring_back(job->stored, job->sequence, job->tokens);
+      if (!brought)
+        break; // it is being read
+      const int count = *brought;
       job->stored.pop_front();
       if (count == 0)
         job->stored.clear();
@@ -360,8 +363,10 @@ bool Scheduler::step() {
   if (for_prompts)
     turns_.took(waiting, batch);
   const double begin = options_.clock();
-  if (!batch.empty()) // all may be waiting for what comes back
+  if (!batch.empty())
     compute(batch);
+  else if (mover_) // all that run wait for what comes back
+    mover_->wait();
   if (!for_prompts && !batch.empty())
     answers_took_ = options_.clock() - begin;
   answers_next_ = for_prompts;

@@ -9,13 +9,18 @@ namespace anyclaude::kv {
 struct BlockStore::Entry {
   BlockKey key;
   Entry* parent = nullptr; // null: a tenant's root
-  std::shared_ptr<Block> block;
+  int begin = 0;
+  std::vector<Token> tokens;
+  std::size_t bytes = 0;        // of the cells
+  BlockPointer block;           // null: not in host memory
+  std::uint64_t file_bytes = 0; // 0: not on the disk
+  bool is_being_written = false;
   std::vector<Entry*> children;
   double seconds = 0;
   std::uint64_t hits = 0;
   double value = 0;
 
-  int end() const { return block ? block->end() : 0; }
+  int end() const { return begin + static_cast<int>(tokens.size()); }
 };
 
 namespace {
@@ -26,28 +31,37 @@ int common_length(std::span<const Token> a, std::span<const Token> b) {
 
 } // namespace
 
-BlockStore::BlockStore(BlockStoreOptions options) : options_(std::move(options)) {}
+BlockStore::BlockStore(BlockStoreOptions options, std::unique_ptr<DiskTier> disk)
+    : options_(std::move(options)), disk_(std::move(disk)) {
+  if (!disk_)
+    return;
+  options_.salt = disk_->files().salt();
+  auto scan = disk_->files().scan();
+  stats_.damaged = static_cast<std::uint64_t>(std::ranges::count_if(
+      scan.damaged, [](const auto& file) { return file.second != Damage::other_version; }));
+  load(std::move(scan.blocks));
+}
 
 BlockStore::~BlockStore() = default;
 
-/// How many tokens stand in front of the last block of so many.
-std::size_t BlockStore::before_last(std::size_t tokens) const {
-  const auto whole = static_cast<std::size_t>(options_.block_tokens);
-  return (tokens - 1) / whole * whole;
-}
-
-BlockStore::Entry* BlockStore::root(const std::string& tenant) {
-  auto& root = roots_[tenant];
+BlockStore::Entry* BlockStore::root(const BlockKey& key) {
+  auto& root = roots_[key];
   if (!root) {
     root = std::make_unique<Entry>();
-    root->key = root_key(options_.salt, options_.fingerprint, tenant);
+    root->key = key;
   }
   return root.get();
 }
 
 const BlockStore::Entry* BlockStore::find_root(const std::string& tenant) const {
-  const auto found = roots_.find(tenant);
+  const auto found = roots_.find(root_key(options_.salt, options_.fingerprint, tenant));
   return found == roots_.end() ? nullptr : found->second.get();
+}
+
+/// How many tokens stand in front of the last block of so many.
+std::size_t BlockStore::before_last(std::size_t tokens) const {
+  const auto whole = static_cast<std::size_t>(options_.block_tokens);
+  return (tokens - 1) / whole * whole;
 }
 
 /// The child that is a whole block of exactly the next tokens.
@@ -58,7 +72,7 @@ const BlockStore::Entry* BlockStore::whole_child(const Entry& parent,
     return nullptr;
   const auto tokens = rest.first(whole);
   const auto found = entries_.find(block_key(parent.key, tokens));
-  if (found == entries_.end() || !std::ranges::equal(found->second->block->tokens, tokens))
+  if (found == entries_.end() || !std::ranges::equal(found->second->tokens, tokens))
     return nullptr;
   return found->second.get();
 }
@@ -69,7 +83,7 @@ const BlockStore::Entry* BlockStore::best_child(const Entry& parent, std::span<c
   const Entry* best = nullptr;
   matched = 0;
   for (const Entry* child : parent.children) {
-    const int common = common_length(child->block->tokens, rest);
+    const int common = common_length(child->tokens, rest);
     if (common > matched) {
       best = child;
       matched = common;
@@ -91,8 +105,8 @@ std::vector<BlockStore::Piece> BlockStore::find(const std::string& tenant,
       next = best_child(*entry, rest, matched);
     if (!next)
       break;
-    const Block& block = *next->block;
-    pieces.push_back({next->key, length, length + matched, block.end(), block.cells.size()});
+    pieces.push_back(
+        {next->key, length, length + matched, next->end(), next->bytes, next->block != nullptr});
     length += matched;
     entry = matched == options_.block_tokens ? next : nullptr;
   }
@@ -127,56 +141,120 @@ std::vector<std::byte> BlockStore::buffer() {
 
 bool BlockStore::put(const std::string& tenant, std::span<const Token> tokens,
                      std::vector<std::byte> cells, double seconds) {
-  root(tenant);
+  root(root_key(options_.salt, options_.fingerprint, tenant));
   auto* parent = const_cast<Entry*>(parent_of_last(tenant, tokens));
   const auto last = tokens.subspan(before_last(tokens.size()));
   if (!parent || has(tenant, tokens) || !make_room(cells.size(), parent)) {
     spare_ = std::move(cells);
     return false;
   }
-  supersede(*parent, last);
-
   auto entry = std::make_unique<Entry>();
   entry->key = block_key(parent->key, last);
   entry->parent = parent;
+  entry->begin = static_cast<int>(before_last(tokens.size()));
+  entry->tokens.assign(last.begin(), last.end());
+  entry->bytes = cells.size();
   entry->seconds = seconds;
-  entry->block = std::make_shared<Block>();
-  entry->block->key = entry->key;
-  entry->block->parent = parent->key;
-  entry->block->begin = static_cast<int>(before_last(tokens.size()));
-  entry->block->tokens.assign(last.begin(), last.end());
-  entry->block->cells = std::move(cells);
+  entry->block = std::make_shared<Block>(
+      Block{entry->key, parent->key, entry->begin, entry->tokens, std::move(cells)});
   entry->value = age_ + worth(*entry);
 
-  stats_.memory_bytes += entry->block->cells.size();
+  stats_.memory_bytes += entry->bytes;
   ++stats_.stored;
+  parent->children.push_back(entry.get());
+  Entry& stored = *entry;
+  entries_[stored.key] = std::move(entry);
+  write(stored);
+  if (!disk_ || stored.is_being_written) // the shorter one may be all that is on the disk
+    supersede(*parent, last);
+  return true;
+}
+
+/// The entries of what was found on the disk. What has nothing in front of it is of no use.
+void BlockStore::load(std::vector<BlockFiles::Found> found) {
+  // In order of their places, so that parents come first; of their last use, for their values.
+  std::ranges::stable_sort(found, {}, &BlockFiles::Found::last_used);
+  std::unordered_map<BlockKey, double, BlockKeyHash> rank;
+  for (std::size_t i = 0; i < found.size(); ++i)
+    rank[found[i].header.key] = static_cast<double>(i + 1) / static_cast<double>(found.size());
+  std::ranges::stable_sort(found, {}, [](const auto& one) { return one.header.begin; });
+  for (auto& one : found)
+    adopt(std::move(one));
+  for (auto& [key, entry] : entries_)
+    entry->value *= rank.at(key);
+  make_disk_room(0, nullptr);
+}
+
+void BlockStore::adopt(BlockFiles::Found found) {
+  BlockHeader& header = found.header;
+  const auto above = entries_.find(header.parent);
+  Entry* parent = nullptr;
+  if (header.begin == 0)
+    parent = root(header.parent);
+  else if (above != entries_.end() && above->second->end() == header.begin)
+    parent = above->second.get();
+  const bool fits = header.begin % options_.block_tokens == 0 &&
+                    std::cmp_less_equal(header.tokens.size(), options_.block_tokens);
+  if (!parent || !fits) {
+    disk_->remove(header.key);
+    return;
+  }
+  auto entry = std::make_unique<Entry>();
+  entry->key = header.key;
+  entry->parent = parent;
+  entry->begin = header.begin;
+  entry->tokens = std::move(header.tokens);
+  entry->bytes = header.sections.front().size;
+  entry->file_bytes = header.sections.front().offset + entry->bytes;
+  entry->seconds = header.seconds;
+  entry->value = worth(*entry);
+  stats_.disk_bytes += entry->file_bytes;
+  ++stats_.disk_blocks;
   parent->children.push_back(entry.get());
   const BlockKey key = entry->key;
   entries_[key] = std::move(entry);
-  return true;
 }
 
 /// Takes away shorter blocks of the same beginning: ends of prefixes that have gone on since.
 void BlockStore::supersede(Entry& parent, std::span<const Token> tokens) {
   const auto children = parent.children;
   for (Entry* child : children) {
-    const auto& mine = child->block->tokens;
+    const auto& mine = child->tokens;
     if (mine.size() < tokens.size() && std::cmp_equal(common_length(mine, tokens), mine.size()))
       remove(child);
   }
 }
 
 double BlockStore::worth(const Entry& entry) const {
-  const double bytes = std::max<double>(1, static_cast<double>(entry.block->cells.size()));
+  const double bytes = std::max<double>(1, static_cast<double>(entry.bytes));
   return static_cast<double>(entry.hits + 1) * entry.seconds / bytes;
 }
 
-/// Gives up blocks until `bytes` fit. `keep` and those in front of it stay.
+/// Makes room in host memory: copies of what is on the disk go, and of the rest the least valuable
+/// ends. `keep` and what stands in front of it stay.
 bool BlockStore::make_room(std::size_t bytes, const Entry* keep) {
   if (bytes > options_.memory_bytes)
     return false;
   while (stats_.memory_bytes + bytes > options_.memory_bytes) {
-    Entry* entry = least_valuable(keep);
+    Entry* entry = least_valuable(keep, false);
+    if (!entry)
+      return false;
+    if (entry->file_bytes > 0) {
+      drop_cells(*entry);
+      continue;
+    }
+    age_ = std::max(age_, entry->value);
+    ++stats_.evicted;
+    remove(entry);
+  }
+  return true;
+}
+
+bool BlockStore::make_disk_room(std::uint64_t bytes, const Entry* keep) {
+  if (bytes > options_.disk_bytes)
+    return false;
+  while (stats_.disk_bytes + being_written_ + bytes > options_.disk_bytes) {
+    Entry* entry = least_valuable(keep, true);
     if (!entry)
       return false;
     age_ = std::max(age_, entry->value);
@@ -186,32 +264,138 @@ bool BlockStore::make_room(std::size_t bytes, const Entry* keep) {
   return true;
 }
 
-BlockStore::Entry* BlockStore::least_valuable(const Entry* keep) const {
+/// The least valuable entry of which something can go: an end, or from host memory a copy of what
+/// the disk has.
+BlockStore::Entry* BlockStore::least_valuable(const Entry* keep, bool on_disk) const {
   Entry* least = nullptr;
-  for (const auto& [key, entry] : entries_)
-    if (entry->children.empty() && entry.get() != keep)
-      if (!least || entry->value < least->value)
-        least = entry.get();
+  for (const auto& [key, entry] : entries_) {
+    const bool is_end = entry->children.empty() && !entry->is_being_written && entry.get() != keep;
+    const bool can_go = on_disk ? is_end && entry->file_bytes > 0
+                                : entry->block && (is_end || entry->file_bytes > 0);
+    if (can_go && (!least || entry->value < least->value))
+      least = entry.get();
+  }
   return least;
+}
+
+void BlockStore::drop_cells(Entry& entry) {
+  if (!entry.block)
+    return;
+  stats_.memory_bytes -= entry.bytes;
+  done(std::move(entry.block));
+  entry.block = nullptr;
 }
 
 /// Removes an entry without children.
 void BlockStore::remove(Entry* entry) {
-  stats_.memory_bytes -= entry->block->cells.size();
-  if (entry->block.use_count() == 1 && spare_.capacity() < entry->block->cells.capacity())
-    spare_ = std::move(entry->block->cells);
+  drop_cells(*entry);
+  if (entry->file_bytes > 0) {
+    stats_.disk_bytes -= entry->file_bytes;
+    --stats_.disk_blocks;
+  }
+  if (disk_ && (entry->file_bytes > 0 || entry->is_being_written))
+    disk_->remove(entry->key);
   std::erase(entry->parent->children, entry);
   const BlockKey key = entry->key;
   entries_.erase(key);
 }
 
-BlockPointer BlockStore::any() const {
-  return entries_.empty() ? nullptr : entries_.begin()->second->block;
+/// Gives a block to the disk, if it takes it now.
+void BlockStore::write(Entry& entry) {
+  if (!disk_)
+    return;
+  const std::uint64_t bytes = block_file_size(entry.tokens.size(), entry.bytes);
+  entry.is_being_written =
+      make_disk_room(bytes, &entry) && disk_->write(entry.block, entry.seconds);
+  if (entry.is_being_written)
+    being_written_ += bytes;
+  else
+    unwritten_ = true;
 }
 
-BlockPointer BlockStore::get(const BlockKey& key) const {
+void BlockStore::pump() {
+  if (!disk_)
+    return;
+  for (const DiskTier::Outcome& outcome : disk_->outcomes()) {
+    being_written_ -= outcome.file_size;
+    const auto found = entries_.find(outcome.key);
+    if (found == entries_.end())
+      continue;
+    Entry& entry = *found->second;
+    entry.is_being_written = false;
+    if (!outcome.is_durable) {
+      unwritten_ = true;
+    } else if (entry.file_bytes == 0) {
+      entry.file_bytes = outcome.file_size;
+      stats_.disk_bytes += outcome.file_size;
+      ++stats_.disk_blocks;
+      if (!keeps_copies_)
+        drop_cells(entry);
+    }
+  }
+  if (!unwritten_ || disk_->is_off())
+    return;
+  unwritten_ = false;
+  std::vector<Entry*> waiting;
+  for (const auto& [key, entry] : entries_)
+    if (entry->block && entry->file_bytes == 0 && !entry->is_being_written)
+      waiting.push_back(entry.get());
+  std::ranges::sort(waiting, {}, &Entry::begin);
+  for (Entry* entry : waiting) {
+    if (unwritten_)
+      break;
+    write(*entry);
+  }
+}
+
+BlockPointer BlockStore::any() const {
+  for (const auto& [key, entry] : entries_)
+    if (entry->block)
+      return entry->block;
+  return nullptr;
+}
+
+BlockStore::Fetched BlockStore::fetch(const BlockKey& key) {
   const auto found = entries_.find(key);
-  return found == entries_.end() ? nullptr : found->second->block;
+  if (found == entries_.end())
+    return {};
+  if (found->second->block)
+    return {Have::yes, found->second->block};
+  const auto read = disk_->read(key);
+  if (const auto* block = std::get_if<BlockPointer>(&read))
+    return {Have::yes, *block};
+  if (std::holds_alternative<DiskTier::Coming>(read))
+    return {Have::coming, nullptr};
+  ++stats_.damaged;
+  forget(key);
+  return {};
+}
+
+void BlockStore::expect(std::span<const BlockKey> keys) {
+  for (const BlockKey& key : keys)
+    if (const auto found = entries_.find(key); found != entries_.end() && !found->second->block)
+      disk_->expect(key);
+}
+
+void BlockStore::done(BlockPointer&& block) {
+  const BlockPointer last = std::move(block);
+  if (last.use_count() > 1)
+    return;
+  // Blocks are made by this store and the disk tier, never as const objects.
+  auto cells = std::move(const_cast<Block&>(*last).cells);
+  if (spare_.capacity() < cells.capacity())
+    std::swap(spare_, cells);
+  if (disk_ && cells.capacity() > 0)
+    disk_->recycle(std::move(cells));
+}
+
+std::optional<double> BlockStore::read_time(std::size_t bytes) const {
+  return disk_ ? disk_->read_time(bytes) : std::nullopt;
+}
+
+void BlockStore::wait(const BlockKey& key, std::chrono::milliseconds at_most) {
+  if (disk_)
+    disk_->wait(key, at_most);
 }
 
 void BlockStore::count_hit(std::span<const Piece> pieces) {
@@ -220,6 +404,8 @@ void BlockStore::count_hit(std::span<const Piece> pieces) {
       Entry& entry = *found->second;
       ++entry.hits;
       entry.value = age_ + worth(entry);
+      if (entry.file_bytes > 0)
+        disk_->touch(entry.key);
     }
 }
 
@@ -245,22 +431,26 @@ void BlockStore::check() const {
       throw std::logic_error(std::string("block store: ") + what);
   };
   std::size_t bytes = 0;
+  std::uint64_t on_disk = 0;
   std::size_t children = 0;
-  for (const auto& [tenant, root] : roots_)
+  for (const auto& [key, root] : roots_)
     children += root->children.size();
   for (const auto& [key, entry] : entries_) {
-    const Block& block = *entry->block;
-    bytes += block.cells.size();
+    bytes += entry->block ? entry->bytes : 0;
+    on_disk += entry->file_bytes;
     children += entry->children.size();
-    require(block.key == key && block_key(block.parent, block.tokens) == key, "a wrong key");
-    require(block.parent == entry->parent->key, "a wrong parent");
-    require(block.begin == entry->parent->end(), "a gap behind the parent");
-    require(block.begin % options_.block_tokens == 0, "a block at another place than a multiple");
+    require(entry->key == key && block_key(entry->parent->key, entry->tokens) == key,
+            "a wrong key");
+    require(!entry->block || entry->block->tokens == entry->tokens, "other tokens in the block");
+    require(entry->begin == entry->parent->end(), "a gap behind the parent");
+    require(entry->begin % options_.block_tokens == 0, "a block at another place than a multiple");
     require(std::ranges::count(entry->parent->children, entry.get()) == 1, "a child unknown");
+    require(entry->block || entry->file_bytes > 0, "a block that cannot be had");
   }
   require(children == entries_.size(), "a child that is not there");
   require(bytes == stats_.memory_bytes, "a wrong count of bytes");
   require(bytes <= options_.memory_bytes, "more than the budget");
+  require(on_disk == stats_.disk_bytes, "a wrong count of bytes on the disk");
 }
 
 } // namespace anyclaude::kv

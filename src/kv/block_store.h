@@ -1,11 +1,13 @@
 #pragma once
 
 #include "kv/block.h"
+#include "kv/disk_tier.h"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -16,6 +18,7 @@ namespace anyclaude::kv {
 struct BlockStoreOptions {
   int block_tokens = kBlockTokens;
   std::size_t memory_bytes = 0; // of cells in host memory
+  std::uint64_t disk_bytes = 0; // of block files
   std::string salt;             // see root_key()
   std::string fingerprint;
 };
@@ -23,8 +26,11 @@ struct BlockStoreOptions {
 struct BlockStoreStats {
   std::size_t blocks = 0;       // that can be had
   std::size_t memory_bytes = 0; // of cells in host memory
-  std::uint64_t stored = 0;     // blocks, since the start
-  std::uint64_t evicted = 0;    // blocks given up for others, since the start
+  std::uint64_t disk_bytes = 0; // of block files
+  std::size_t disk_blocks = 0;
+  std::uint64_t stored = 0;  // blocks, since the start
+  std::uint64_t evicted = 0; // blocks given up for others, since the start
+  std::uint64_t damaged = 0; // block files that proved unusable, since the start
 };
 
 /// Cells outside the model's memory, in blocks that are found by their tokens: a tree in which a
@@ -38,10 +44,15 @@ struct BlockStoreStats {
 /// times how often it was wanted, against what has been stored since (GreedyDual-Size-Frequency:
 /// Cherkasova, "Improving WWW Proxies Performance with Greedy-Dual-Size-Frequency Caching Policy",
 /// HP Labs 1998). A prefix that many requests began with therefore outlives many that were asked
-/// once. Not thread-safe: the engine thread owns it.
+/// once.
+///
+/// With a disk, every block is written to it as well, behind the engine's back, and host memory
+/// holds copies that can be dropped. What was on the disk when the store was opened can be had.
+/// Not thread-safe: the engine thread owns it.
 class BlockStore {
  public:
-  explicit BlockStore(BlockStoreOptions options);
+  /// `disk` may be null. Its salt takes the place of the options'.
+  explicit BlockStore(BlockStoreOptions options, std::unique_ptr<DiskTier> disk = nullptr);
   ~BlockStore();
   BlockStore(const BlockStore&) = delete;
   BlockStore& operator=(const BlockStore&) = delete;
@@ -53,6 +64,7 @@ class BlockStore {
     int end = 0;
     int block_end = 0;
     std::size_t bytes = 0; // of the whole block
+    bool is_in_memory = false;
   };
 
   /// The pieces that make up the longest stored prefix of `tokens`, in order, without a gap. Tokens
@@ -60,6 +72,12 @@ class BlockStore {
   std::vector<Piece> find(const std::string& tenant, std::span<const Token> tokens) const;
 
   int block_tokens() const { return options_.block_tokens; }
+
+  /// Whether blocks are written to a disk.
+  bool has_disk() const { return disk_ != nullptr; }
+
+  /// Whether host memory should keep copies of what is on the disk: true unless told otherwise.
+  void keep_copies(bool keep) { keeps_copies_ = keep; }
 
   /// Whether the last block of `tokens` can be had, which may be a short one, or a longer one that
   /// begins with it.
@@ -74,10 +92,27 @@ class BlockStore {
   bool put(const std::string& tenant, std::span<const Token> tokens, std::vector<std::byte> cells,
            double seconds);
 
-  /// The block, which stays valid as long as it is held; null when it cannot be had any more.
-  BlockPointer get(const BlockKey& key) const;
+  enum class Have { yes, coming, no };
+  struct Fetched {
+    Have have = Have::no;
+    BlockPointer block; // stays valid as long as it is held
+  };
+  /// The block, or that it is being read from the disk, or that it cannot be had any more.
+  Fetched fetch(const BlockKey& key);
+  /// Says that these will be wanted next, in this order.
+  void expect(std::span<const BlockKey> keys);
+  /// Gives back what was fetched, so that its room is used again.
+  void done(BlockPointer&& block);
+  /// Milliseconds that reading so many bytes from the disk takes, by what was read so far.
+  std::optional<double> read_time(std::size_t bytes) const;
+  /// Waits until a block that is coming is there, or for so long.
+  void wait(const BlockKey& key, std::chrono::milliseconds at_most);
 
-  /// Some block; null when there is none.
+  /// Hears what the disk has done, and gives it what it could not take before. Quick; to be called
+  /// now and then.
+  void pump();
+
+  /// Some block in host memory; null when there is none.
   BlockPointer any() const;
 
   /// Says that a request began with these pieces.
@@ -94,22 +129,31 @@ class BlockStore {
  private:
   struct Entry;
 
-  Entry* root(const std::string& tenant);
+  Entry* root(const BlockKey& key);
   const Entry* find_root(const std::string& tenant) const;
   const Entry* whole_child(const Entry& parent, std::span<const Token> rest) const;
   static const Entry* best_child(const Entry& parent, std::span<const Token> rest, int& matched);
   std::size_t before_last(std::size_t tokens) const;
   const Entry* parent_of_last(const std::string& tenant, std::span<const Token> tokens) const;
   void supersede(Entry& parent, std::span<const Token> tokens);
+  void load(std::vector<BlockFiles::Found> found);
+  void adopt(BlockFiles::Found found);
   bool make_room(std::size_t bytes, const Entry* keep);
-  Entry* least_valuable(const Entry* keep) const;
+  Entry* least_valuable(const Entry* keep, bool on_disk) const;
   void remove(Entry* entry);
+  void drop_cells(Entry& entry);
+  void write(Entry& entry);
+  bool make_disk_room(std::uint64_t bytes, const Entry* keep);
   double worth(const Entry& entry) const;
 
   BlockStoreOptions options_;
   BlockStoreStats stats_;
-  double age_ = 0; // the value of what was given up last
-  std::map<std::string, std::unique_ptr<Entry>> roots_;
+  double age_ = 0;                  // the value of what was given up last
+  std::uint64_t being_written_ = 0; // bytes of files
+  bool keeps_copies_ = true;
+  bool unwritten_ = false;          // there may be blocks that the disk has not taken
+  std::unique_ptr<DiskTier> disk_;
+  std::unordered_map<BlockKey, std::unique_ptr<Entry>, BlockKeyHash> roots_;
   std::unordered_map<BlockKey, std::unique_ptr<Entry>, BlockKeyHash> entries_;
   std::vector<std::byte> spare_;
 };

@@ -1,6 +1,7 @@
 // Prefixes that leave the pool for a block store and come back: over a decoder of plain arrays
 // whose cells know what they depend on, so that a wrong block, one at a wrong place or a stale cell
 // ends a test.
+#include "demo/gguf_file.h"
 #include "engine/simulation.h"
 #include "kv/block_store.h"
 
@@ -97,8 +98,8 @@ TEST_F(SchedulerStoreTest, OthersFindNothing) {
 
 TEST_F(SchedulerStoreTest, IdlePrefixesThatCostTooMuchLeaveThePool) {
   Simulation simulation(options_with(store, 4000));
-  simulation.decoder.cell_time = 0.01;
-  ask(simulation, words(9, 10), 1); // the probes of a pool that is next to empty
+  simulation.decoder.cell_time = 0.001;
+  ask(simulation, words(9, 100), 1); // the probes of a pool that is next to empty
   ask(simulation, words(1, 2500), 1);
   ASSERT_GT(simulation.scheduler.stats().cells_used, 2500u);
   ask(simulation, words(2, 600), 100);
@@ -108,10 +109,19 @@ TEST_F(SchedulerStoreTest, IdlePrefixesThatCostTooMuchLeaveThePool) {
   EXPECT_EQ(simulation.run(job_of(words(1, 2500), 1)).reused(), 2499);
 }
 
+TEST_F(SchedulerStoreTest, NoProbeIsMadeThatARequestWouldHaveToWaitForLong) {
+  Simulation simulation(options_with(store, 4000));
+  simulation.decoder.cell_time = 0.1;
+  ask(simulation, words(9, 10), 1);
+  ask(simulation, words(1, 2500), 1);
+  for (const auto& batch : simulation.decoder.batches)
+    EXPECT_TRUE(batch.front().sequence != 8 || batch.size() == 1) << "a probe of a tile";
+}
+
 TEST_F(SchedulerStoreTest, IdlePrefixesThatCostNothingStay) {
   Simulation simulation(options_with(store, 4000));
   simulation.decoder.cell_time = 0;
-  ask(simulation, words(9, 10), 1);
+  ask(simulation, words(9, 100), 1);
   ask(simulation, words(1, 2500), 1);
   ask(simulation, words(2, 600), 100);
   EXPECT_EQ(simulation.scheduler.stats().moved_out_tokens, 0u);
@@ -170,6 +180,32 @@ TEST_F(SchedulerStoreTest, AMemoryThatTakesNothingBackIsComputedAgain) {
   ask(simulation, words(2, 550));
   simulation.decoder.refuses_cells = true;
   EXPECT_EQ(simulation.run(job_of(words(1, 400))).text(), expected_text(words(1, 400), 8));
+}
+
+TEST_F(SchedulerStoreTest, WhatWasComputedOutlivesTheProcess) {
+  const demo::ScratchFolder scratch;
+  const auto open = [&] {
+    auto files = kv::BlockFiles::open(scratch / "store", "model");
+    EXPECT_TRUE(files) << files.error();
+    auto options = store_of();
+    options.disk_bytes = 1U << 20;
+    return std::make_unique<kv::BlockStore>(
+        options, std::make_unique<kv::DiskTier>(std::move(*files), kv::DiskTierOptions{}));
+  };
+  const auto prompt = words(1, 400);
+  {
+    const auto before = open();
+    Simulation simulation(options_with(*before));
+    ask(simulation, prompt);
+  }
+  const auto after = open();
+  Simulation simulation(options_with(*after));
+  const Heard& heard = simulation.run(job_of(prompt + words(3, 20)));
+  EXPECT_EQ(heard.text(), expected_text(prompt + words(3, 20), 8));
+  EXPECT_EQ(heard.reused(), 400);
+  EXPECT_EQ(simulation.scheduler.stats().restored_tokens, 400u);
+  simulation.idle();
+  EXPECT_LT(simulation.decoder.exported, 4); // only what is new
 }
 
 struct Asked {

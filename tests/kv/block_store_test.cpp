@@ -63,7 +63,7 @@ TEST_F(BlockStoreTest, FindsThePiecesOfAPrefixInOrder) {
   EXPECT_EQ(pieces[2].end, 570);
   EXPECT_EQ(pieces[2].block_end, 570);
   for (const auto& piece : pieces) {
-    const BlockPointer block = store.get(piece.key);
+    const BlockPointer block = store.fetch(piece.key).block;
     ASSERT_TRUE(block);
     EXPECT_EQ(block->begin, piece.begin);
     EXPECT_EQ(block->cells.front(), static_cast<std::byte>(prefix[piece.begin]));
@@ -158,7 +158,7 @@ TEST_F(BlockStoreTest, WhatManyBeginWithOutlivesWhatWasAskedOnce) {
 
 TEST_F(BlockStoreTest, WhatIsHeldStaysValidWhileItIsGivenUp) {
   keep(words(0, kBlock));
-  const BlockPointer block = store.get(store.find("anna", words(0, kBlock)).front().key);
+  const BlockPointer block = store.fetch(store.find("anna", words(0, kBlock)).front().key).block;
   store.forget(block->key);
   EXPECT_EQ(block->cells.size(), kBytes);
   EXPECT_EQ(store.stats().blocks, 0u);

@@ -1,0 +1,94 @@
+#include "engine/open_store.h"
+
+#include "engine/model_fingerprint.h"
+
+#include <ggml.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <format>
+#include <system_error>
+#include <utility>
+
+namespace anyclaude::engine {
+
+namespace {
+
+constexpr std::uint64_t kMostDiskBytes = std::uint64_t{64} << 30; // unless told otherwise
+
+/// Everything that changes the bytes of a model's cells. Settings that only change how they are
+/// computed, such as threads and batches, do so by no more than batch shapes do.
+std::string fingerprint(const StoreSetting& setting, const std::string& content) {
+  // libggml turns the values of q8_0 caches by a rotation unless this is set.
+  const char* rotation = std::getenv("LLAMA_ATTN_ROT_DISABLE");
+  return std::format("1 model={} kv={} device={} rope={} ggml={}-{} rotation={}", content,
+                     setting.kv_type, setting.uses_gpu ? "gpu" : "cpu",
+                     setting.exceeds_original_context ? "long" : "short", ggml_version(),
+                     ggml_commit(), rotation ? rotation : "");
+}
+
+/// A quarter of what is free, with what the store has already.
+std::uint64_t default_disk_bytes(const std::filesystem::path& folder) {
+  std::error_code error;
+  const auto space = std::filesystem::space(folder, error);
+  std::uint64_t stored = 0;
+  for (const kv::StoredModel& model : kv::stored_models(folder))
+    for (const auto& [path, bytes] : model.files)
+      stored += bytes;
+  return error ? 0 : std::min(kMostDiskBytes, (space.available + stored) / 4);
+}
+
+std::unique_ptr<kv::DiskTier> open_disk(const StoreSetting& setting, const std::string& name) {
+  auto files = kv::BlockFiles::open(setting.folder, name);
+  if (!files) {
+    spdlog::warn("prefixes are not kept on the disk: {}", files.error());
+    return nullptr;
+  }
+  const std::string folder = setting.folder.native();
+  kv::DiskTierOptions options;
+  options.on_trouble = [folder](const std::string& what) {
+    spdlog::warn("cannot store prefixes in {}: {}; what is computed is kept in memory only until "
+                 "that has changed",
+                 folder, what);
+  };
+  options.on_recovery = [folder] { spdlog::info("prefixes are stored in {} again", folder); };
+  return std::make_unique<kv::DiskTier>(std::move(*files), std::move(options));
+}
+
+} // namespace
+
+std::unique_ptr<kv::BlockStore> open_store(const StoreSetting& setting) {
+  kv::BlockStoreOptions options;
+  options.memory_bytes = setting.memory_bytes;
+  std::unique_ptr<kv::DiskTier> disk;
+  if (!setting.folder.empty()) {
+    const std::string content = model_content_hash(setting.model, setting.hashes);
+    if (content.empty())
+      spdlog::warn("prefixes are not kept on the disk: {} cannot be read to its end",
+                   setting.model.native());
+    else {
+      options.fingerprint = fingerprint(setting, content);
+      disk = open_disk(setting, options.fingerprint);
+      options.disk_bytes =
+          setting.disk_bytes > 0 ? setting.disk_bytes : default_disk_bytes(setting.folder);
+    }
+  }
+  const bool has_disk = disk != nullptr;
+  const auto begin = std::chrono::steady_clock::now();
+  auto store = std::make_unique<kv::BlockStore>(std::move(options), std::move(disk));
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+  const kv::BlockStoreStats stats = store->stats();
+  if (has_disk)
+    spdlog::info("{} blocks ({:.0f} MiB) of this model in {}, found in {:.0f} ms", stats.blocks,
+                 static_cast<double>(stats.disk_bytes) / (1 << 20), setting.folder.native(),
+                 took.count());
+  if (stats.damaged > 0)
+    spdlog::warn("{} block files are damaged and not used; `anyclaude cache verify --repair` "
+                 "removes them",
+                 stats.damaged);
+  return store;
+}
+
+} // namespace anyclaude::engine

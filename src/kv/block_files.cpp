@@ -1,0 +1,293 @@
+#include "kv/block_files.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <format>
+#include <utility>
+
+namespace anyclaude::kv {
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kSuffix = ".kv";
+constexpr const char* kPartial = ".partial";
+constexpr std::size_t kSaltBytes = 32;
+
+/// An open file or folder.
+class File {
+ public:
+  File(const fs::path& path, int flags)
+      : descriptor_(::open(path.c_str(), flags | O_CLOEXEC, 0600)) {}
+  ~File() {
+    if (descriptor_ >= 0)
+      ::close(descriptor_);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  bool is_open() const { return descriptor_ >= 0; }
+  int descriptor() const { return descriptor_; }
+
+  bool write(std::span<const std::byte> bytes) const {
+    while (!bytes.empty()) {
+      const ssize_t count = ::write(descriptor_, bytes.data(), bytes.size());
+      if (count < 0 && errno != EINTR)
+        return false;
+      bytes = bytes.subspan(count < 0 ? 0 : static_cast<std::size_t>(count));
+    }
+    return true;
+  }
+
+  /// How many of the bytes there were; fewer at the end of the file.
+  std::size_t read(std::span<std::byte> bytes, std::uint64_t offset) const {
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+      const ssize_t count = ::pread(descriptor_, bytes.data() + done, bytes.size() - done,
+                                    static_cast<off_t>(offset + done));
+      if (count == 0 || (count < 0 && errno != EINTR))
+        break;
+      done += count < 0 ? 0 : static_cast<std::size_t>(count);
+    }
+    return done;
+  }
+
+  std::uint64_t size() const {
+    struct stat status{};
+    return ::fstat(descriptor_, &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
+  }
+
+ private:
+  int descriptor_;
+};
+
+std::string problem(const fs::path& path, int error) {
+  return std::format("{}: {}", path.native(), std::strerror(error));
+}
+
+bool make_folder(const fs::path& path) {
+  return ::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST;
+}
+
+bool sync_folder(const fs::path& path) {
+  const File folder(path, O_RDONLY | O_DIRECTORY);
+  return folder.is_open() && ::fsync(folder.descriptor()) == 0;
+}
+
+std::expected<BlockHeader, Damage> header_of(const File& file) {
+  std::vector<std::byte> bytes(kUsualHeader);
+  bytes.resize(file.read(bytes, 0));
+  auto header = read_header(bytes);
+  if (!header && header.error().needed > bytes.size()) {
+    bytes.resize(header.error().needed);
+    bytes.resize(file.read(bytes, 0));
+    header = read_header(bytes);
+  }
+  if (!header)
+    return std::unexpected(header.error().damage);
+  if (header->file_size() != file.size())
+    return std::unexpected(Damage::cells);
+  return std::move(*header);
+}
+
+/// The salt of a store, made when there is none. A random file of another size is none.
+std::expected<std::string, std::string> salt_of(const fs::path& root, bool may_write) {
+  const fs::path path = root / "salt";
+  std::array<std::byte, kSaltBytes> bytes{};
+  {
+    const File file(path, O_RDONLY);
+    if (file.is_open() && file.size() == bytes.size() && file.read(bytes, 0) == bytes.size())
+      return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
+  if (!may_write)
+    return std::unexpected(path.native() + ": cannot be read");
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
+    return std::unexpected(problem(path, errno));
+  const fs::path pending = path.native() + kPartial;
+  {
+    const File file(pending, O_WRONLY | O_CREAT | O_TRUNC);
+    if (!file.is_open() || !file.write(bytes) || ::fdatasync(file.descriptor()) != 0)
+      return std::unexpected(problem(pending, errno));
+  }
+  if (::rename(pending.c_str(), path.c_str()) != 0 || !sync_folder(root))
+    return std::unexpected(problem(path, errno));
+  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+/// The files below a model's folder; those that were not finished, apart.
+void list_files(const fs::path& folder, std::vector<fs::path>& blocks,
+                std::vector<fs::path>& partial) {
+  std::error_code error;
+  for (const auto& shard : fs::directory_iterator(folder, error)) {
+    std::error_code inner;
+    for (const auto& file : fs::directory_iterator(shard.path(), inner)) {
+      if (file.path().extension() == kSuffix)
+        blocks.push_back(file.path());
+      else if (file.path().extension() == kPartial)
+        partial.push_back(file.path());
+    }
+  }
+}
+
+} // namespace
+
+std::expected<std::unique_ptr<BlockFiles>, std::string>
+BlockFiles::open(const fs::path& root, const std::string& fingerprint) {
+  std::unique_ptr<BlockFiles> files(new BlockFiles);
+  files->root_ = root;
+  files->fingerprint_ = fingerprint_key(fingerprint);
+  files->folder_ = root / files->fingerprint_.hex().substr(0, 32);
+  if (!make_folder(root))
+    return std::unexpected(problem(root, errno));
+  if (!files->acquire() && errno != EWOULDBLOCK && errno != EACCES && errno != EROFS)
+    return std::unexpected(problem(root / "lock", errno));
+  auto salt = salt_of(root, files->may_write());
+  if (!salt)
+    return std::unexpected(salt.error());
+  files->salt_ = std::move(*salt);
+  return files;
+}
+
+/// The kernel gives the lock back whichever way its process ends.
+bool BlockFiles::acquire() {
+  if (may_write())
+    return true;
+  const fs::path lock = root_ / "lock";
+  const int descriptor = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (descriptor < 0)
+    return false;
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    const int error = errno;
+    ::close(descriptor);
+    errno = error;
+    return false;
+  }
+  lock_ = descriptor;
+  return true;
+}
+
+BlockFiles::~BlockFiles() {
+  if (lock_ >= 0)
+    ::close(lock_);
+}
+
+fs::path BlockFiles::path(const BlockKey& key) const {
+  const std::string name = key.hex();
+  return folder_ / name.substr(0, 2) / (name + kSuffix);
+}
+
+std::expected<void, int> BlockFiles::write(const Block& block, double seconds) const {
+  const fs::path name = path(block.key);
+  const fs::path pending = name.native() + kPartial;
+  const auto header = write_header(block, fingerprint_, seconds);
+  const auto failed = [&] {
+    const int error = errno == 0 ? EIO : errno;
+    ::unlink(pending.c_str());
+    return std::unexpected(error);
+  };
+  errno = 0;
+  if (!make_folder(folder_) || !make_folder(name.parent_path()))
+    return failed();
+  {
+    const File file(pending, O_WRONLY | O_CREAT | O_TRUNC);
+    if (!file.is_open() || !file.write(header) || !file.write(block.cells) ||
+        ::fdatasync(file.descriptor()) != 0)
+      return failed();
+  }
+  if (::rename(pending.c_str(), name.c_str()) != 0)
+    return failed();
+  // The name, and the shard's own name, which may be new.
+  if (!sync_folder(name.parent_path()) || !sync_folder(folder_))
+    return failed();
+  return {};
+}
+
+std::expected<Block, Damage> BlockFiles::read(const BlockKey& key,
+                                              std::vector<std::byte> cells) const {
+  return read_block_file(path(key), &fingerprint_, &key, std::move(cells));
+}
+
+void BlockFiles::remove(const BlockKey& key) const {
+  ::unlink(path(key).c_str());
+}
+
+void BlockFiles::touch(const BlockKey& key) const {
+  ::utimensat(AT_FDCWD, path(key).c_str(), nullptr, 0);
+}
+
+BlockFiles::Scan BlockFiles::scan() const {
+  std::vector<fs::path> blocks;
+  std::vector<fs::path> partial;
+  list_files(folder_, blocks, partial);
+  if (may_write())
+    for (const fs::path& file : partial)
+      ::unlink(file.c_str());
+  Scan scan;
+  for (const fs::path& name : blocks) {
+    const File file(name, O_RDONLY);
+    auto header = file.is_open() ? header_of(file) : std::unexpected(Damage::unreadable);
+    if (header && (header->fingerprint != fingerprint_ || path(header->key) != name))
+      header = std::unexpected(Damage::misplaced);
+    if (!header) {
+      scan.damaged.emplace_back(name, header.error());
+      continue;
+    }
+    struct stat status{};
+    ::fstat(file.descriptor(), &status);
+    scan.blocks.push_back({std::move(*header), status.st_mtim.tv_sec});
+  }
+  return scan;
+}
+
+std::vector<StoredModel> stored_models(const fs::path& root) {
+  std::vector<StoredModel> models;
+  std::error_code error;
+  for (const auto& folder : fs::directory_iterator(root, error)) {
+    if (!folder.is_directory(error))
+      continue;
+    StoredModel model{folder.path(), {}};
+    std::vector<fs::path> blocks;
+    std::vector<fs::path> partial;
+    list_files(folder.path(), blocks, partial);
+    std::ranges::sort(blocks);
+    for (const fs::path& block : blocks)
+      model.files.emplace_back(block, fs::file_size(block, error));
+    models.push_back(std::move(model));
+  }
+  return models;
+}
+
+std::expected<BlockHeader, Damage> read_block_header(const fs::path& path) {
+  const File file(path, O_RDONLY);
+  return file.is_open() ? header_of(file) : std::unexpected(Damage::unreadable);
+}
+
+std::expected<Block, Damage> read_block_file(const fs::path& path, const BlockKey* fingerprint,
+                                             const BlockKey* key, std::vector<std::byte> cells) {
+  const File file(path, O_RDONLY);
+  if (!file.is_open())
+    return std::unexpected(Damage::unreadable);
+  auto header = header_of(file);
+  if (!header)
+    return std::unexpected(header.error());
+  if ((fingerprint && header->fingerprint != *fingerprint) || (key && header->key != *key))
+    return std::unexpected(Damage::misplaced);
+  const Section& section = header->sections.front();
+  if (header->sections.size() != 1 || section.kind != kCellSection)
+    return std::unexpected(Damage::header);
+  cells.resize(section.size);
+  if (file.read(cells, section.offset) != cells.size() || !is_sound(section, cells))
+    return std::unexpected(Damage::cells);
+  return Block{header->key, header->parent, header->begin, std::move(header->tokens),
+               std::move(cells)};
+}
+
+} // namespace anyclaude::kv

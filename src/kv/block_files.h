@@ -1,0 +1,89 @@
+#pragma once
+
+#include "kv/block_format.h"
+
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace anyclaude::kv {
+
+/// A folder of block files, one for each block:
+///
+///     <root>/lock  salt  <fingerprint, 32 digits>/<2 digits of the key>/<the key's 64 digits>.kv
+///
+/// A file has its name only once it is complete and on the disk. Reading is thread-safe; one thread
+/// writes.
+class BlockFiles {
+ public:
+  /// Opens the folder, which is made (0700) if need be, for one model. Of several processes one
+  /// gets to write; the others read. The error says what cannot be done with which file.
+  static std::expected<std::unique_ptr<BlockFiles>, std::string>
+  open(const std::filesystem::path& root, const std::string& fingerprint);
+  ~BlockFiles();
+  BlockFiles(const BlockFiles&) = delete;
+  BlockFiles& operator=(const BlockFiles&) = delete;
+
+  bool may_write() const { return lock_ >= 0; }
+  /// Tries to become the process that writes; whether it is.
+  bool acquire();
+  /// Secret of this folder, made with it: see root_key().
+  const std::string& salt() const { return salt_; }
+  const std::filesystem::path& folder() const { return folder_; }
+
+  /// Writes a block; when this returns it survives a power failure. The error is errno.
+  std::expected<void, int> write(const Block& block, double seconds) const;
+
+  /// Reads a block and checks every byte. `cells` is used for them where it is large enough.
+  std::expected<Block, Damage> read(const BlockKey& key, std::vector<std::byte> cells = {}) const;
+
+  /// Removes a block's file, if there is one.
+  void remove(const BlockKey& key) const;
+
+  /// Says that a block was used just now: the file's time of change is the time of its last use.
+  void touch(const BlockKey& key) const;
+
+  struct Found {
+    BlockHeader header;
+    std::int64_t last_used = 0; // seconds since 1970
+  };
+  struct Scan {
+    std::vector<Found> blocks;
+    std::vector<std::pair<std::filesystem::path, Damage>> damaged;
+  };
+  /// Reads the headers of all blocks of this model. Files that were not finished when their writer
+  /// was killed are removed by a process that may write.
+  Scan scan() const;
+
+ private:
+  BlockFiles() = default;
+  std::filesystem::path path(const BlockKey& key) const;
+
+  std::filesystem::path root_;
+  std::filesystem::path folder_;
+  BlockKey fingerprint_;
+  std::string salt_;
+  int lock_ = -1;
+};
+
+/// One model's blocks in a store.
+struct StoredModel {
+  std::filesystem::path folder;
+  std::vector<std::pair<std::filesystem::path, std::uint64_t>> files; // with their bytes
+};
+/// Every model's blocks below a store's root, of any format version of this layout.
+std::vector<StoredModel> stored_models(const std::filesystem::path& root);
+
+/// Reads a file's header and checks it.
+std::expected<BlockHeader, Damage> read_block_header(const std::filesystem::path& path);
+
+/// Reads one file, whichever model's it is, and checks every byte.
+std::expected<Block, Damage> read_block_file(const std::filesystem::path& path,
+                                             const BlockKey* fingerprint, const BlockKey* key,
+                                             std::vector<std::byte> cells = {});
+
+} // namespace anyclaude::kv

@@ -1,0 +1,78 @@
+#pragma once
+
+#include "kv/block.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace anyclaude::kv {
+
+/// How a block is written to a file; docs/kv-store.md says it byte by byte. Everything that is read
+/// is untrusted: whatever the bytes are, reading them has an answer and touches nothing else.
+
+inline constexpr std::uint32_t kBlockFormat = 1;
+/// Enough of a file's beginning to hold the header of a block of kBlockTokens tokens.
+inline constexpr std::size_t kUsualHeader = 4096;
+inline constexpr std::uint32_t kMostBlockTokens = 1U << 16;
+
+/// What makes a file unusable.
+enum class Damage {
+  unreadable,    // it is not there, or reading failed
+  not_a_block,   // too short, or another kind of file
+  other_version, // of the format
+  header,        // the header's checksum is wrong, or it contradicts itself
+  cells,         // a section's checksum is wrong, or it is cut off
+  misplaced,     // a sound block, but not the one that should be there
+};
+std::string_view to_string(Damage damage);
+
+struct Section {
+  std::uint32_t kind = 0;
+  std::uint64_t offset = 0; // from the file's beginning
+  std::uint64_t size = 0;   // bytes
+  std::array<std::uint8_t, 32> checksum{};
+};
+inline constexpr std::uint32_t kCellSection = 1;
+
+/// Everything of a block but its cells.
+struct BlockHeader {
+  BlockKey fingerprint; // see fingerprint_key()
+  BlockKey key;
+  BlockKey parent;
+  int begin = 0;
+  double seconds = 0; // that computing it takes
+  std::vector<Token> tokens;
+  std::vector<Section> sections;
+
+  int end() const { return begin + static_cast<int>(tokens.size()); }
+  std::uint64_t file_size() const {
+    return sections.empty() ? 0 : sections.back().offset + sections.back().size;
+  }
+};
+
+/// A fingerprint of any length as a key of fixed size.
+BlockKey fingerprint_key(std::string_view fingerprint);
+
+/// How large the file of a block is.
+std::uint64_t block_file_size(std::size_t tokens, std::size_t cell_bytes);
+
+/// The bytes in front of a block's cells, padding included.
+std::vector<std::byte> write_header(const Block& block, const BlockKey& fingerprint,
+                                    double seconds);
+
+/// Reads a file's beginning, which may hold more than the header. With too little of it the answer
+/// is `needed`, how much it takes.
+struct HeaderNeeds {
+  std::size_t needed = 0; // 0: it is damage
+  Damage damage = Damage::header;
+};
+std::expected<BlockHeader, HeaderNeeds> read_header(std::span<const std::byte> bytes);
+
+/// Whether the bytes of a section are those that were written.
+bool is_sound(const Section& section, std::span<const std::byte> bytes);
+
+} // namespace anyclaude::kv

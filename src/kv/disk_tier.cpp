@@ -1,0 +1,228 @@
+#include "kv/disk_tier.h"
+
+#include <cerrno>
+#include <cstring>
+#include <format>
+#include <utility>
+
+namespace anyclaude::kv {
+
+namespace {
+
+constexpr std::size_t kMostRead = 16; // blocks that were read and not fetched
+constexpr std::size_t kMostSpare = 4; // buffers
+constexpr double kDecay = 0.98;       // of an older measurement's weight
+
+} // namespace
+
+DiskTier::DiskTier(std::unique_ptr<BlockFiles> files, DiskTierOptions options)
+    : files_(std::move(files)), options_(std::move(options)), writer_([this] { run_writer(); }),
+      reader_([this] { run_reader(); }) {}
+
+DiskTier::~DiskTier() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+    changed_.notify_all();
+  }
+  writer_.join();
+  reader_.join();
+}
+
+bool DiskTier::is_off() const {
+  const std::scoped_lock lock(mutex_);
+  return off_ && std::chrono::steady_clock::now() < off_until_;
+}
+
+bool DiskTier::write(BlockPointer block, double seconds) {
+  const std::scoped_lock lock(mutex_);
+  const std::uint64_t bytes = block->cells.size();
+  const bool waits = off_ && (std::chrono::steady_clock::now() < off_until_ || waiting_bytes_ > 0);
+  const bool full = waiting_bytes_ > 0 && waiting_bytes_ + bytes > options_.queue_bytes;
+  if (stopping_ || waits || full)
+    return false;
+  waiting_bytes_ += bytes;
+  changes_.push_back(Write{std::move(block), seconds});
+  changed_.notify_all();
+  return true;
+}
+
+void DiskTier::remove(const BlockKey& key) {
+  const std::scoped_lock lock(mutex_);
+  changes_.push_back(Remove{key});
+  changed_.notify_all();
+}
+
+void DiskTier::touch(const BlockKey& key) {
+  const std::scoped_lock lock(mutex_);
+  changes_.push_back(Touch{key});
+  changed_.notify_all();
+}
+
+std::vector<DiskTier::Outcome> DiskTier::outcomes() {
+  const std::scoped_lock lock(mutex_);
+  return std::exchange(outcomes_, {});
+}
+
+void DiskTier::run_writer() {
+  for (;;) {
+    std::optional<Change> next;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return stopping_ || !changes_.empty(); });
+      if (changes_.empty())
+        return;
+      next = std::move(changes_.front());
+      changes_.pop_front();
+    }
+    change(*next);
+  }
+}
+
+void DiskTier::change(const Change& change) {
+  if (const auto* touched = std::get_if<Touch>(&change)) {
+    files_->touch(touched->key);
+    return;
+  }
+  if (const auto* removed = std::get_if<Remove>(&change)) {
+    if (files_->acquire())
+      files_->remove(removed->key);
+    return;
+  }
+  const auto& [block, seconds] = std::get<Write>(change);
+  // Another process that writes is no trouble: it stores the same.
+  std::expected<void, int> written = std::unexpected(0);
+  if (files_->acquire())
+    written = files_->write(*block, seconds);
+  if (written)
+    worked();
+  else
+    failed(written.error());
+  const std::scoped_lock lock(mutex_);
+  waiting_bytes_ -= block->cells.size();
+  outcomes_.push_back({block->key, block_file_size(block->tokens.size(), block->cells.size()),
+                       written.has_value()});
+}
+
+/// Switches writing off, and gives up what waits for it.
+void DiskTier::failed(int error) {
+  bool first = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    first = !off_;
+    off_ = true;
+    off_until_ = std::chrono::steady_clock::now() + options_.retry;
+    std::erase_if(changes_, [this](const Change& change) {
+      const auto* write = std::get_if<Write>(&change);
+      if (write) {
+        waiting_bytes_ -= write->block->cells.size();
+        outcomes_.push_back(
+            {write->block->key,
+             block_file_size(write->block->tokens.size(), write->block->cells.size()), false});
+      }
+      return write != nullptr;
+    });
+  }
+  if (first && options_.on_trouble)
+    options_.on_trouble(error == 0 ? std::string("another process writes to it")
+                                   : std::string(std::strerror(error)));
+}
+
+void DiskTier::worked() {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!std::exchange(off_, false))
+      return;
+  }
+  if (options_.on_recovery)
+    options_.on_recovery();
+}
+
+DiskTier::Reading DiskTier::read(const BlockKey& key) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = reading_.find(key);
+  if (found == reading_.end()) {
+    want(key);
+    return Coming{};
+  }
+  if (std::holds_alternative<Coming>(found->second))
+    return Coming{};
+  Reading result = std::move(found->second);
+  reading_.erase(found);
+  std::erase(read_, key);
+  return result;
+}
+
+void DiskTier::expect(const BlockKey& key) {
+  const std::scoped_lock lock(mutex_);
+  if (!reading_.contains(key))
+    want(key);
+}
+
+/// With the lock held.
+void DiskTier::want(const BlockKey& key) {
+  reading_[key] = Coming{};
+  wanted_.push_back(key);
+  changed_.notify_all();
+}
+
+std::optional<double> DiskTier::read_time(std::size_t bytes) const {
+  const std::scoped_lock lock(mutex_);
+  if (read_bytes_ <= 0)
+    return std::nullopt;
+  return read_ms_ / read_bytes_ * static_cast<double>(bytes);
+}
+
+void DiskTier::wait(const BlockKey& key, std::chrono::milliseconds at_most) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, at_most, [&] {
+    const auto found = reading_.find(key);
+    return found == reading_.end() || !std::holds_alternative<Coming>(found->second);
+  });
+}
+
+void DiskTier::recycle(std::vector<std::byte> cells) {
+  const std::scoped_lock lock(mutex_);
+  if (spare_.size() < kMostSpare)
+    spare_.push_back(std::move(cells));
+}
+
+void DiskTier::run_reader() {
+  for (;;) {
+    BlockKey key;
+    std::vector<std::byte> cells;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return stopping_ || !wanted_.empty(); });
+      if (stopping_)
+        return;
+      key = wanted_.front();
+      wanted_.pop_front();
+      if (!spare_.empty()) {
+        cells = std::move(spare_.back());
+        spare_.pop_back();
+      }
+    }
+    const auto started = std::chrono::steady_clock::now();
+    auto block = files_->read(key, std::move(cells));
+    const std::chrono::duration<double, std::milli> took =
+        std::chrono::steady_clock::now() - started;
+    const std::scoped_lock lock(mutex_);
+    if (block) {
+      read_bytes_ = read_bytes_ * kDecay + static_cast<double>(block->cells.size());
+      read_ms_ = read_ms_ * kDecay + took.count();
+    }
+    if (block)
+      reading_[key] = BlockPointer(std::make_shared<Block>(std::move(*block)));
+    else
+      reading_[key] = block.error();
+    read_.push_back(key);
+    if (read_.size() > kMostRead) { // whoever wanted it has gone
+      reading_.erase(read_.front());
+      read_.pop_front();
+    }
+    changed_.notify_all();
+  }
+}
+
+} // namespace anyclaude::kv

@@ -1,0 +1,113 @@
+#pragma once
+
+#include "kv/block_files.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+namespace anyclaude::kv {
+
+struct DiskTierOptions {
+  std::uint64_t queue_bytes = 256U << 20;  // of cells that wait to be written
+  std::chrono::milliseconds retry{15'000}; // after an error, until writing is tried again
+  /// Called once when writing fails, and once when it works again. On the writer's thread.
+  std::function<void(const std::string& what)> on_trouble;
+  std::function<void()> on_recovery;
+};
+
+/// Writes and reads block files on two threads of its own, so that neither the engine's thread nor
+/// a restore waits for a disk that writes. A disk that is full, forbidden or broken switches
+/// writing off until it works again; nothing else is harmed. All functions are thread-safe.
+class DiskTier {
+ public:
+  DiskTier(std::unique_ptr<BlockFiles> files, DiskTierOptions options);
+  ~DiskTier(); // writes what waits, unless writing fails
+  DiskTier(const DiskTier&) = delete;
+  DiskTier& operator=(const DiskTier&) = delete;
+
+  const BlockFiles& files() const { return *files_; }
+
+  /// Takes a block to be written. False when it cannot be now: too much waits, or writing is off.
+  bool write(BlockPointer block, double seconds);
+  void remove(const BlockKey& key);
+  void touch(const BlockKey& key);
+
+  struct Outcome {
+    BlockKey key;
+    std::uint64_t file_size = 0;
+    bool is_durable = false; // or it was not written
+  };
+  /// What has become of blocks since the last call.
+  std::vector<Outcome> outcomes();
+
+  /// Whether writing was switched off by an error and is not to be tried again yet.
+  bool is_off() const;
+
+  struct Coming {};
+  using Reading = std::variant<Coming, BlockPointer, Damage>;
+  /// Starts to read a block, or says what came of it. What was read is handed out once, and
+  /// forgotten when nobody asks for it in time.
+  Reading read(const BlockKey& key);
+  /// Starts to read a block that will be asked for.
+  void expect(const BlockKey& key);
+  /// Milliseconds that reading and checking so many bytes takes, by the last ones.
+  std::optional<double> read_time(std::size_t bytes) const;
+  /// Waits until a block that was asked for is there or proved damaged, or for so long.
+  void wait(const BlockKey& key, std::chrono::milliseconds at_most);
+  /// Room that the next block may be read into.
+  void recycle(std::vector<std::byte> cells);
+
+ private:
+  struct Write {
+    BlockPointer block;
+    double seconds = 0;
+  };
+  struct Remove {
+    BlockKey key;
+  };
+  struct Touch {
+    BlockKey key;
+  };
+  using Change = std::variant<Write, Remove, Touch>;
+
+  void want(const BlockKey& key);
+  void run_writer();
+  void run_reader();
+  void change(const Change& change);
+  void failed(int error);
+  void worked();
+
+  std::unique_ptr<BlockFiles> files_;
+  DiskTierOptions options_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = false;
+  bool off_ = false;
+  std::chrono::steady_clock::time_point off_until_;
+  std::deque<Change> changes_;
+  std::uint64_t waiting_bytes_ = 0;
+  std::vector<Outcome> outcomes_;
+  std::deque<BlockKey> wanted_;
+  std::map<BlockKey, Reading> reading_; // what was asked for
+  std::deque<BlockKey> read_;           // of them those that were read, in order
+  std::vector<std::vector<std::byte>> spare_;
+  double read_bytes_ = 0; // later ones counting more
+  double read_ms_ = 0;
+
+  std::thread writer_;
+  std::thread reader_;
+};
+
+} // namespace anyclaude::kv

@@ -1,0 +1,220 @@
+// A block store with a disk: what survives its end, and what happens when the disk does not work.
+#include "demo/gguf_file.h"
+#include "kv/block_store.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <format>
+#include <fstream>
+#include <memory>
+#include <numeric>
+#include <span>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace anyclaude::kv {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kBlock = 16; // tokens
+constexpr std::size_t kBytes = 2000;
+
+std::vector<Token> words(int first, int count) {
+  std::vector<Token> tokens(static_cast<std::size_t>(count));
+  std::ranges::iota(tokens, first);
+  return tokens;
+}
+
+class DiskStoreTest : public testing::Test {
+ protected:
+  std::unique_ptr<BlockStore> open(std::size_t memory_blocks = 100,
+                                   std::uint64_t disk_bytes = 1U << 20) {
+    auto files = BlockFiles::open(root, "model");
+    EXPECT_TRUE(files) << files.error();
+    DiskTierOptions options;
+    options.retry = std::chrono::milliseconds(1);
+    options.on_trouble = [this](const std::string&) { ++troubles; };
+    options.on_recovery = [this] { ++recoveries; };
+    return std::make_unique<BlockStore>(
+        BlockStoreOptions{.block_tokens = kBlock,
+                          .memory_bytes = memory_blocks * kBytes,
+                          .disk_bytes = disk_bytes,
+                          .salt = {},
+                          .fingerprint = "model"},
+        std::make_unique<DiskTier>(std::move(*files), std::move(options)));
+  }
+
+  static void keep(BlockStore& store, const std::vector<Token>& tokens) {
+    const auto size = static_cast<int>(tokens.size());
+    for (int end = kBlock; end < size + kBlock; end += kBlock) {
+      const auto prefix = std::span(tokens).first(static_cast<std::size_t>(std::min(end, size)));
+      store.put("anna", prefix,
+                std::vector<std::byte>(kBytes, static_cast<std::byte>(prefix.back())), 1);
+      store.check();
+    }
+  }
+
+  static int length(const BlockStore& store, const std::vector<Token>& tokens) {
+    const auto pieces = store.find("anna", tokens);
+    return pieces.empty() ? 0 : pieces.back().end;
+  }
+
+  /// Waits until the disk has taken so many blocks.
+  static void wait_for_blocks(BlockStore& store, std::size_t blocks) {
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    for (store.pump(); store.stats().disk_blocks != blocks; store.pump()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), limit) << store.stats().disk_blocks;
+      std::this_thread::yield();
+    }
+    store.check();
+  }
+
+  /// A block's cells, from wherever they are; empty when it cannot be had.
+  static std::vector<std::byte> cells_of(BlockStore& store, const BlockStore::Piece& piece) {
+    for (;;) {
+      auto fetched = store.fetch(piece.key);
+      if (fetched.have == BlockStore::Have::no)
+        return {};
+      if (fetched.have == BlockStore::Have::yes) {
+        auto cells = fetched.block->cells;
+        store.done(std::move(fetched.block));
+        return cells;
+      }
+      store.wait(piece.key, std::chrono::seconds(20));
+    }
+  }
+
+  demo::ScratchFolder scratch;
+  fs::path root = scratch / "store";
+  std::atomic<int> troubles = 0;
+  std::atomic<int> recoveries = 0;
+};
+
+TEST_F(DiskStoreTest, WhatWasStoredIsThereInTheNextLife) {
+  const auto prefix = words(0, 3 * kBlock + 5);
+  keep(*open(), prefix); // whose end writes what waits
+  const auto store = open();
+  store->check();
+  EXPECT_EQ(store->stats().disk_blocks, 4u);
+  EXPECT_EQ(store->stats().memory_bytes, 0u);
+  const auto pieces = store->find("anna", prefix);
+  ASSERT_EQ(pieces.size(), 4u);
+  for (const auto& piece : pieces)
+    EXPECT_EQ(cells_of(*store, piece),
+              std::vector<std::byte>(kBytes, static_cast<std::byte>(prefix[piece.end - 1])));
+  EXPECT_TRUE(store->find("bert", prefix).empty());
+  keep(*store, prefix); // is there already
+  EXPECT_EQ(store->stats().stored, 0u);
+}
+
+TEST_F(DiskStoreTest, HostMemoryHoldsCopiesThatCanGo) {
+  const auto store = open(3);
+  for (int i = 0; i < 5; ++i) {
+    keep(*store, words(1000 * i, 2 * kBlock));
+    wait_for_blocks(*store, static_cast<std::size_t>(2 * i + 2));
+  }
+  EXPECT_LE(store->stats().memory_bytes, 3 * kBytes);
+  EXPECT_EQ(store->stats().evicted, 0u);
+  for (int i = 0; i < 5; ++i)
+    for (const auto& piece : store->find("anna", words(1000 * i, 2 * kBlock)))
+      EXPECT_EQ(cells_of(*store, piece).size(), kBytes);
+}
+
+TEST_F(DiskStoreTest, KeepsItsBudgetOnTheDisk) {
+  const std::uint64_t budget = 10'000;
+  const auto bytes_on_disk = [this] {
+    std::uint64_t bytes = 0;
+    for (const auto& model : stored_models(root))
+      for (const auto& [file, size] : model.files)
+        bytes += size;
+    return bytes;
+  };
+  {
+    const auto store = open(100, budget);
+    for (std::size_t i = 0; i < 8; ++i) {
+      keep(*store, words(static_cast<int>(1000 * i), 2 * kBlock));
+      wait_for_blocks(*store, std::min<std::size_t>(2 * i + 2, 4)); // as many as fit
+    }
+    EXPECT_GT(store->stats().evicted, 0u);
+    EXPECT_LE(store->stats().disk_bytes, budget);
+  }
+  EXPECT_LE(bytes_on_disk(), budget);
+  EXPECT_GT(bytes_on_disk(), budget / 2);
+  open(100, budget / 2); // a smaller one counts from the start
+  EXPECT_LE(bytes_on_disk(), budget / 2);
+}
+
+TEST_F(DiskStoreTest, ADamagedBlockIsForgottenWithAllBehindIt) {
+  const auto prefix = words(0, 4 * kBlock);
+  keep(*open(), prefix);
+  const auto store = open();
+  const auto pieces = store->find("anna", prefix);
+  const std::string name = pieces[1].key.hex();
+  for (const auto& model : stored_models(root))
+    for (const auto& [file, bytes] : model.files)
+      if (file.stem().native() == name)
+        fs::resize_file(file, bytes - 1);
+  EXPECT_FALSE(cells_of(*store, pieces[0]).empty());
+  EXPECT_TRUE(cells_of(*store, pieces[1]).empty());
+  store->check();
+  EXPECT_EQ(length(*store, prefix), kBlock);
+  EXPECT_EQ(store->stats().damaged, 1u);
+  keep(*store, prefix); // and can be stored again
+  EXPECT_EQ(length(*store, prefix), 4 * kBlock);
+}
+
+TEST_F(DiskStoreTest, ABlockWithoutThoseInFrontOfItIsOfNoUse) {
+  const auto prefix = words(0, 4 * kBlock);
+  std::string name;
+  {
+    const auto store = open();
+    keep(*store, prefix);
+    name = store->find("anna", prefix)[1].key.hex();
+  }
+  for (const auto& model : stored_models(root))
+    for (const auto& [file, bytes] : model.files)
+      if (file.stem().native() == name)
+        fs::remove(file);
+  EXPECT_EQ(length(*open(), prefix), kBlock);
+  EXPECT_EQ(stored_models(root).front().files.size(), 1u); // the others were removed
+}
+
+TEST_F(DiskStoreTest, ADiskThatFailsSwitchesWritingOffUntilItWorks) {
+  const auto store = open();
+  keep(*store, words(0, kBlock));
+  wait_for_blocks(*store, 1);
+  // Folders of all blocks to come are files: nobody can write there, root included.
+  const fs::path folder = stored_models(root).front().folder;
+  std::vector<fs::path> obstacles;
+  for (int i = 0; i < 256; ++i) {
+    const fs::path shard = folder / std::format("{:02x}", i);
+    if (!fs::exists(shard)) {
+      std::ofstream(shard) << "in the way";
+      obstacles.push_back(shard);
+    }
+  }
+  keep(*store, words(1000, 6 * kBlock));
+  while (troubles == 0)
+    std::this_thread::yield();
+  for (int i = 0; i < 50; ++i)
+    store->pump(); // tries again and fails
+  EXPECT_EQ(troubles, 1) << "one warning is enough";
+  EXPECT_EQ(length(*store, words(1000, 6 * kBlock)), 6 * kBlock); // from memory
+  EXPECT_EQ(recoveries, 0);
+
+  for (const fs::path& obstacle : obstacles)
+    fs::remove(obstacle);
+  wait_for_blocks(*store, 7); // what could not be written then is written now
+  EXPECT_EQ(recoveries, 1);
+}
+
+} // namespace
+} // namespace anyclaude::kv
