@@ -43,7 +43,9 @@ if(backends AND NOT ANYCLAUDE_FETCH_LLAMA)
   list(GET backends 0 ggml_backend_dir)
   set(ggml_backend_dir ${ANYCLAUDE_PRIVATE_ROOT}${ggml_backend_dir})
 endif()
-target_compile_definitions(anyclaude_llama INTERFACE ANYCLAUDE_GGML_BACKEND_DIR="${ggml_backend_dir}")
+# The path is of this checkout: only the file that needs it has it, so that a compiler cache serves others.
+set_source_files_properties(src/engine/model.cpp PROPERTIES
+  COMPILE_DEFINITIONS ANYCLAUDE_GGML_BACKEND_DIR="${ggml_backend_dir}")
 
 # minja is headers without a usable CMake package on every system; one file of ours includes it.
 find_path(MINJA_INCLUDE_DIR minja/chat-template.hpp REQUIRED)
