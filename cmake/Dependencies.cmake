@@ -18,20 +18,22 @@ if(ANYCLAUDE_FETCH_LLAMA)
   set(LLAMA_BUILD_COMMON OFF)
   set(LLAMA_BUILD_TESTS OFF)
   set(LLAMA_BUILD_TOOLS OFF)
+  set(LLAMA_BUILD_MTMD ON) # images
   set(LLAMA_BUILD_EXAMPLES OFF)
   set(LLAMA_BUILD_SERVER OFF)
   FetchContent_Declare(llama_cpp
     GIT_REPOSITORY https://github.com/ggml-org/llama.cpp.git
     GIT_TAG ${ANYCLAUDE_LLAMA_TAG} GIT_SHALLOW ON SYSTEM)
   FetchContent_MakeAvailable(llama_cpp)
-  target_link_libraries(anyclaude_llama INTERFACE llama ggml)
+  target_link_libraries(anyclaude_llama INTERFACE llama ggml mtmd)
 else()
   find_package(llama 0.7 QUIET)
   if(NOT llama_FOUND)
     message(FATAL_ERROR "libllama >= 0.7 with its headers was not found (Debian: libllama-dev, Homebrew: "
       "llama.cpp). ./dev build brings its own; or configure with -DANYCLAUDE_FETCH_LLAMA=ON.")
   endif()
-  target_link_libraries(anyclaude_llama INTERFACE llama ggml::ggml ggml::ggml-base)
+  find_library(MTMD_LIBRARY mtmd REQUIRED)
+  target_link_libraries(anyclaude_llama INTERFACE llama ggml::ggml ggml::ggml-base ${MTMD_LIBRARY})
 endif()
 
 # Where Debian's libggml keeps its CPU backends, one per processor generation. libggml knows this

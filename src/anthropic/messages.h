@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,7 +24,8 @@ struct TextBlock {
 
 struct ImageBlock {
   std::string media_type; // "image/png"; empty for an image by URL
-  std::string data;       // base64 as sent, or the URL
+  /// Base64 as sent, or the URL. Megabytes, so it is shared by all who need it.
+  std::shared_ptr<const std::string> data = std::make_shared<const std::string>();
 };
 
 struct ThinkingBlock {

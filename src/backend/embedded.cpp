@@ -24,6 +24,49 @@ namespace anyclaude::backend {
 
 namespace {
 
+/// What the model's projector makes of one request's images.
+class RequestImages {
+ public:
+  /// `encoder` may be null: then nothing is read.
+  explicit RequestImages(engine::ImageEncoder* encoder) : encoder_(encoder) {}
+
+  prompt::ImageReader reader() {
+    if (!encoder_)
+      return {};
+    return [this](const anthropic::ImageBlock& image)
+               -> std::expected<std::vector<engine::Token>, std::string> {
+      auto read = encoder_->read(image.data);
+      if (!read)
+        return std::unexpected(read.error());
+      inputs_.append_range(read->images);
+      return std::move(read->tokens);
+    };
+  }
+
+  /// Where the images stand that were read. Nothing where there is one that was not.
+  std::optional<std::vector<engine::PlacedImage>> placed(std::span<const engine::Token> prompt) {
+    std::vector<engine::PlacedImage> images;
+    for (std::size_t begin = 0; begin < prompt.size(); ++begin) {
+      if (!kv::begins_image(prompt[begin]))
+        continue;
+      const std::size_t end = kv::image_end(prompt, begin);
+      const auto tokens = prompt.subspan(begin, end - begin);
+      const auto found = std::ranges::find_if(inputs_, [&](const engine::PlacedImage& one) {
+        return std::ranges::equal(one.input->tokens(), tokens);
+      });
+      if (found == inputs_.end())
+        return std::nullopt;
+      images.push_back({static_cast<int>(begin), found->input});
+      begin = end - 1;
+    }
+    return images;
+  }
+
+ private:
+  engine::ImageEncoder* encoder_;
+  std::vector<engine::PlacedImage> inputs_; // their places do not count
+};
+
 using anthropic::Error;
 using anthropic::ErrorKind;
 
@@ -237,7 +280,9 @@ struct Embedded::Lazy {
 Embedded::Embedded(engine::EngineOptions options, prompt::PromptOptions prompts)
     : prompt_options_(std::move(prompts)), model_id_(options.model.stem().string()),
       model_time_(modification_time(options.model)), cache_folder_(options.cache_folder), lazy_(std::make_unique<Lazy>()),
-      watch_([this](std::int32_t token) { return engine_.model().piece(token); }),
+      watch_([this](std::int32_t token) {
+        return kv::is_image(token) ? "[image]" : engine_.model().piece(token);
+      }),
       engine_(std::move(options)) {}
 
 Embedded::~Embedded() = default;
@@ -309,7 +354,8 @@ std::expected<int, Error> Embedded::count_tokens(const anthropic::Request& reque
     return std::unexpected(builder.error());
   anthropic::Request noted = request;
   note_missing_server_tools(noted);
-  const auto prompt = (*builder)->build(noted);
+  RequestImages images(engine_.images());
+  const auto prompt = (*builder)->build(noted, {}, images.reader());
   if (!prompt)
     return std::unexpected(prompt.error());
   return static_cast<int>(prompt->tokens.size());
@@ -327,7 +373,8 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
   }
   anthropic::Request noted = request;
   note_missing_server_tools(noted);
-  auto prompt = (*builder)->build(noted, caller.tenant);
+  RequestImages images(engine_.images());
+  auto prompt = (*builder)->build(noted, caller.tenant, images.reader());
   if (!prompt)
     return std::unexpected(prompt.error());
   look_at_thinking(request, *lazy_->seal);
@@ -345,11 +392,15 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
                       std::to_string(context - 1) + " maximum");
   if (prompt->tokens.empty())
     return refuse(ErrorKind::invalid_request, "messages: the prompt is empty");
+  auto placed = images.placed(prompt->tokens);
+  if (!placed || kv::is_image(prompt->tokens.back()))
+    return refuse(ErrorKind::api, "the model's chat template has no place for this image");
 
   engine::Job job;
   job.tenant = caller.tenant;
   job.priority = caller.background ? engine::Priority::background : engine::Priority::interactive;
   job.prompt = std::move(prompt->tokens);
+  job.images = std::move(*placed);
   job.boundaries = std::move(prompt->boundaries);
   job.sampling = sampling(request, engine_.model().facts().sampling);
   job.max_tokens = request.max_tokens;

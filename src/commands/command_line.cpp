@@ -7,6 +7,7 @@
 #include "commands/launch.h"
 #include "commands/model.h"
 #include "commands/serve.h"
+#include "engine/engine.h"
 
 #include <CLI/CLI.hpp>
 
@@ -45,6 +46,7 @@ CLI::Validator one_of(std::vector<std::string> names) {
 /// The options that say how to serve a model; for the launcher and for `serve`.
 struct ServingOptions {
   std::string model;
+  std::string projector;
   std::string claude;
   DaemonOptions daemon;
 };
@@ -52,6 +54,10 @@ struct ServingOptions {
 void add_serving_options(CLI::App& app, ServingOptions& options) {
   DaemonOptions& daemon = options.daemon;
   app.add_option("--model", options.model, "GGUF file of the model")->type_name("FILE");
+  app.add_option("--mmproj", options.projector,
+                 "GGUF file that lets the model see images, or none [one beside the model that "
+                 "fits]")
+      ->type_name("FILE");
   app.add_option("--ctx", daemon.context_tokens,
                  "Context in tokens, shared by all requests [what the model and the memory allow, "
                  "at most 65536]")
@@ -110,9 +116,19 @@ std::expected<void, std::string> complete(ServingOptions& options, const Setup& 
     daemon.prompt_layout = config.prompt_layout.value_or("");
   if (options.claude.empty())
     options.claude = config.claude.value_or("");
+  daemon.projector = options.projector;
+  if (daemon.projector.empty())
+    daemon.projector = config.projector.value_or("");
   if (daemon.model.empty())
     return {};
   std::error_code failed;
+  if (!daemon.projector.empty() && daemon.projector != engine::EngineOptions::kNone) {
+    daemon.projector = fs::weakly_canonical(fs::absolute(daemon.projector, failed), failed);
+    if (!fs::is_regular_file(daemon.projector, failed))
+      return std::unexpected(std::format(
+          "there is no projector file {} ({})", daemon.projector.native(),
+          options.projector.empty() ? "named in config.toml" : "named by --mmproj"));
+  }
   daemon.model = fs::weakly_canonical(fs::absolute(daemon.model, failed), failed);
   if (!fs::is_regular_file(daemon.model, failed))
     return std::unexpected(std::format(
@@ -192,6 +208,7 @@ struct ModelCommandOptions {
   std::string script;
   std::string out;
   std::string info_file;
+  bool is_projector = false;
   demo::ModelOptions demo;
 };
 
@@ -204,15 +221,20 @@ void add_model_command(CLI::App& app, ModelCommandOptions& options) {
       ->check(one_of({"tiny", "small", "0.6b"}))
       ->type_name("SIZE");
   demo.add_option("--arch", options.architecture,
-                  "qwen3 (full attention), gemma3 (sliding window), mamba (recurrent) or lfm2 "
-                  "(hybrid) [qwen3]")
-      ->check(one_of({"qwen3", "gemma3", "mamba", "lfm2"}))
+                  "qwen3 (full attention), qwen3vl (the same with M-RoPE), gemma3 (sliding window), "
+                  "mamba (recurrent) or lfm2 (hybrid) [qwen3]")
+      ->check(one_of({"qwen3", "qwen3vl", "gemma3", "mamba", "lfm2"}))
       ->type_name("ARCH");
   auto* script = demo.add_option("--script", options.script,
                                  "What it answers, a JSON file (docs/demo-model.md)")
                      ->type_name("FILE");
-  demo.add_flag("--random", options.demo.random, "Random weights instead of a script")
-      ->excludes(script);
+  auto* random =
+      demo.add_flag("--random", options.demo.random, "Random weights instead of a script")
+          ->excludes(script);
+  demo.add_flag("--mmproj", options.is_projector,
+                "Write what lets such a model see images, of random weights, not the model")
+      ->excludes(script)
+      ->excludes(random);
   demo.add_option("--seed", options.demo.seed, "Of the weights [1]")->type_name("N");
   demo.add_option("-o,--output", options.out, "The file to write")->required()->type_name("FILE");
   CLI::App& info = *model.add_subcommand("info", "Tell what a GGUF file says of its model");
@@ -225,6 +247,11 @@ int run_model_command(const CLI::App& model, ModelCommandOptions options) {
   options.demo.size = demo::parse_size(options.size).value_or(demo::Size::tiny); // checked above
   options.demo.architecture =
       demo::parse_architecture(options.architecture).value_or(demo::Architecture::qwen3);
+  if (options.is_projector)
+    return make_demo_projector({.size = options.demo.size,
+                                .architecture = options.demo.architecture,
+                                .seed = options.demo.seed},
+                               options.out);
   if (!options.script.empty()) {
     auto script = demo::read_script(options.script);
     if (!script)

@@ -1,5 +1,6 @@
 #include "commands/config.h"
 
+#include "engine/engine.h"
 #include "launch/paths.h"
 #include "prompt/layout.h"
 
@@ -26,6 +27,10 @@ class Reader {
     for (const auto& [key, value] : table) {
       if (key == "model")
         config.model = path(key, value);
+      else if (key == "mmproj")
+        config.projector = value.value_exact<std::string>() == engine::EngineOptions::kNone
+                               ? fs::path(engine::EngineOptions::kNone)
+                               : path(key, value);
       else if (key == "context")
         config.context_tokens = static_cast<int>(number(key, value, 1, kMaxContext));
       else if (key == "host")
@@ -39,8 +44,8 @@ class Reader {
       else if (key == "prompt" && value.is_table())
         read_prompt(*value.as_table(), config);
       else
-        fault(value, std::format("unknown key \"{}\"; there are model, context, host, port, token, "
-                                 "claude and prompt.layout",
+        fault(value, std::format("unknown key \"{}\"; there are model, mmproj, context, host, port, "
+                                 "token, claude and prompt.layout",
                                  key.str()));
     }
   }

@@ -11,6 +11,7 @@ namespace anyclaude::commands {
 /// What config.toml says. Every key is optional; options on the command line outrank it.
 ///
 ///     model = "~/models/qwen3-30b.gguf"
+///     mmproj = "~/models/mmproj.gguf"  # or "none" (docs/images.md)
 ///     context = 65536              # tokens
 ///     host = "127.0.0.1"           # of `anyclaude serve`
 ///     port = 8642
@@ -20,6 +21,7 @@ namespace anyclaude::commands {
 ///     layout = "as-sent"           # or "stable-first" (docs/prompt-layout.md)
 struct Config {
   std::optional<std::filesystem::path> model; // absolute
+  std::optional<std::filesystem::path> projector; // absolute, or "none"
   std::optional<int> context_tokens;
   std::optional<std::string> host;
   std::optional<std::uint16_t> port;

@@ -166,6 +166,7 @@ void Daemon::start_backend() {
   } else {
     engine::EngineOptions engine;
     engine.model = options_.model;
+    engine.projector = options_.projector;
     engine.context_tokens = options_.context_tokens;
     engine.batch_tokens = options_.batch_tokens;
     engine.max_running = options_.parallel;

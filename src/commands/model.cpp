@@ -2,6 +2,7 @@
 
 #include "commands/progress_line.h"
 #include "engine/gguf_info.h"
+#include "engine/projector_info.h"
 
 #include <cstdio>
 #include <format>
@@ -56,6 +57,15 @@ std::string template_abilities(const engine::GgufInfo& info) {
                      info.template_has_thinking ? "yes" : "no");
 }
 
+/// What may be the model's projector; whether it fits is seen when it is loaded.
+std::string images(const fs::path& model) {
+  for (const fs::path& path : engine::projectors_beside(model))
+    if (const auto projector = engine::read_projector_info(path))
+      return std::format("through {} ({}, {}), if it fits", path.filename().native(),
+                         projector->type, bytes(projector->file_bytes));
+  return "not seen: there is no mmproj*.gguf beside it";
+}
+
 std::string list(const std::vector<std::string>& texts) {
   std::string joined;
   for (const std::string& text : texts)
@@ -88,7 +98,27 @@ int make_demo_model(demo::ModelOptions options, const fs::path& out) {
   return 0;
 }
 
+int make_demo_projector(const demo::ProjectorOptions& options, const fs::path& out) {
+  if (const auto written = demo::write_demo_projector(options, out); !written)
+    return fail(written.error());
+  std::error_code ignored;
+  std::fputs(std::format("{} ({})\n"
+                         "Random weights: what a model sees through it means nothing.\n",
+                         out.native(), bytes(fs::file_size(out, ignored)))
+                 .c_str(),
+             stdout);
+  return 0;
+}
+
 int print_model_info(const fs::path& file) {
+  if (const auto projector = engine::read_projector_info(file)) {
+    print_row("file", std::format("{} ({})", file.native(), bytes(projector->file_bytes)));
+    print_row("name", projector->name);
+    print_row("projector", projector->type);
+    std::fputs("This lets a model see images: put it beside the model, or name it with --mmproj.\n",
+               stdout);
+    return 0;
+  }
   const auto info = engine::read_gguf_info(file);
   if (!info)
     return fail(info.error());
@@ -108,6 +138,7 @@ int print_model_info(const fs::path& file) {
   print_row("tokenizer", std::format("{}, {} tokens", info->tokenizer, info->vocabulary));
   print_row("ends a turn", list(info->stop_tokens));
   print_row("chat template", template_abilities(*info));
+  print_row("images", images(file));
   return 0;
 }
 

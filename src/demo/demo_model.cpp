@@ -1,20 +1,14 @@
 #include "demo/demo_model.h"
 
 #include "demo/chat_template.h"
+#include "demo/gguf_output.h"
 #include "demo/vocabulary.h"
 #include "demo/weights.h"
 
 #include <gguf.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <cerrno>
-#include <chrono>
-#include <cstdio>
-#include <cstring>
 #include <format>
-#include <memory>
-#include <system_error>
+#include <utility>
 #include <vector>
 
 namespace anyclaude::demo {
@@ -22,19 +16,6 @@ namespace anyclaude::demo {
 namespace {
 
 constexpr std::string_view kNamePrefix = "anyclaude demo ";
-
-struct GgufDeleter {
-  void operator()(gguf_context* context) const { gguf_free(context); }
-};
-struct GgmlDeleter {
-  void operator()(ggml_context* context) const { ggml_free(context); }
-};
-struct FileDeleter {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-using Gguf = std::unique_ptr<gguf_context, GgufDeleter>;
-using Ggml = std::unique_ptr<ggml_context, GgmlDeleter>;
-using File = std::unique_ptr<std::FILE, FileDeleter>;
 
 Shape shape_of(Size size, Architecture architecture) {
   switch (size) {
@@ -47,80 +28,6 @@ Shape shape_of(Size size, Architecture architecture) {
   }
   std::unreachable();
 }
-
-/// A file that is removed again unless it is put in its place.
-class PendingFile {
- public:
-  explicit PendingFile(const std::filesystem::path& out)
-      : out_(out), path_(std::format("{}.{}.partial", out.string(), ::getpid())) {
-    file_.reset(std::fopen(path_.c_str(), "wbx"));
-    if (!file_)
-      error_ = errno;
-  }
-  PendingFile(const PendingFile&) = delete;
-  PendingFile& operator=(const PendingFile&) = delete;
-  ~PendingFile() {
-    if (!file_)
-      return;
-    file_.reset();
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-  }
-
-  std::FILE* get() const { return file_.get(); }
-  bool write(const void* data, std::size_t size) {
-    if (std::fwrite(data, 1, size, file_.get()) == size)
-      return true;
-    error_ = errno;
-    return false;
-  }
-  /// Closes the file and gives it its name.
-  bool commit() {
-    if (std::fflush(file_.get()) != 0 || ::fsync(::fileno(file_.get())) != 0) {
-      error_ = errno;
-      return false;
-    }
-    std::error_code error;
-    std::filesystem::rename(path_, out_, error);
-    if (error) {
-      error_ = error.value();
-      return false;
-    }
-    file_.reset();
-    return true;
-  }
-  std::string error() const {
-    return std::format("cannot write {}: {}", out_.string(),
-                       std::generic_category().message(error_));
-  }
-
- private:
-  std::filesystem::path out_;
-  std::filesystem::path path_;
-  File file_;
-  int error_ = 0;
-};
-
-/// Calls back at most five times a second, and at the end.
-class ProgressReport {
- public:
-  ProgressReport(const ModelOptions& options, std::uint64_t total)
-      : options_(options), total_(total) {}
-  void add(std::uint64_t bytes) {
-    done_ += bytes;
-    const auto now = std::chrono::steady_clock::now();
-    if (!options_.progress || (done_ < total_ && now - last_ < std::chrono::milliseconds(200)))
-      return;
-    last_ = now;
-    options_.progress(done_, total_);
-  }
-
- private:
-  const ModelOptions& options_;
-  std::uint64_t total_;
-  std::uint64_t done_ = 0;
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
 
 void set_string(gguf_context* gguf, const char* key, const std::string& value) {
   gguf_set_val_str(gguf, key, value.c_str());
@@ -171,47 +78,6 @@ void describe_tokenizer(gguf_context* gguf, const Vocabulary& vocabulary,
   set_string(gguf, "tokenizer.chat_template", chat_template(scripts));
 }
 
-/// Adds the tensors' descriptions; their bytes are written later, one after the other.
-std::uint64_t describe_tensors(gguf_context* gguf, ggml_context* ggml, const Weights& weights) {
-  std::uint64_t bytes = 0;
-  for (const TensorPlan& plan : weights.tensors()) {
-    ggml_tensor* tensor = plan.rows == 0
-                              ? ggml_new_tensor_1d(ggml, plan.type, plan.columns)
-                              : ggml_new_tensor_2d(ggml, plan.type, plan.columns, plan.rows);
-    ggml_set_name(tensor, plan.name.c_str());
-    gguf_add_tensor(gguf, tensor);
-    bytes += ggml_nbytes(tensor);
-  }
-  return bytes;
-}
-
-bool write_tensor(PendingFile& file, const Weights& weights, const TensorPlan& plan,
-                  ProgressReport& progress) {
-  constexpr std::int64_t kElementsAtOnce = 1 << 20;
-  const std::int64_t rows = std::max<std::int64_t>(plan.rows, 1);
-  const std::int64_t rows_at_once = std::max<std::int64_t>(kElementsAtOnce / plan.columns, 1);
-  const std::size_t row_bytes = ggml_row_size(plan.type, plan.columns);
-  std::vector<float> values;
-  std::vector<char> bytes;
-  for (std::int64_t first = 0; first < rows; first += rows_at_once) {
-    const std::int64_t count = std::min(rows_at_once, rows - first);
-    values.resize(static_cast<std::size_t>(count * plan.columns));
-    weights.rows(plan, first, values);
-    bytes.resize(static_cast<std::size_t>(count) * row_bytes);
-    if (plan.type == GGML_TYPE_F32) {
-      std::memcpy(bytes.data(), values.data(), bytes.size());
-    } else {
-      ggml_quantize_chunk(plan.type, values.data(), bytes.data(), 0, count, plan.columns, nullptr);
-    }
-    if (!file.write(bytes.data(), bytes.size()))
-      return false;
-    progress.add(bytes.size());
-  }
-  const std::size_t written = row_bytes * static_cast<std::size_t>(rows);
-  const std::vector<char> padding(GGML_PAD(written, GGUF_DEFAULT_ALIGNMENT) - written);
-  return file.write(padding.data(), padding.size());
-}
-
 } // namespace
 
 std::optional<Size> parse_size(std::string_view name) {
@@ -234,6 +100,10 @@ std::string_view size_name(Size size) {
   std::unreachable();
 }
 
+std::uint32_t embedding_width(Size size) {
+  return shape_of(size, Architecture::qwen3).embedding;
+}
+
 std::optional<Architecture> parse_architecture(std::string_view name) {
   for (const Architecture architecture : kArchitectures) {
     if (architecture_name(architecture) == name)
@@ -246,6 +116,8 @@ std::string_view architecture_name(Architecture architecture) {
   switch (architecture) {
   case Architecture::qwen3:
     return "qwen3";
+  case Architecture::qwen3vl:
+    return "qwen3vl";
   case Architecture::gemma3:
     return "gemma3";
   case Architecture::mamba:
@@ -279,28 +151,15 @@ std::expected<void, std::string> write_demo_model(const ModelOptions& options,
   if (!weights)
     return std::unexpected(weights.error());
 
-  const Ggml ggml(ggml_init({weights->tensors().size() * ggml_tensor_overhead(), nullptr, true}));
   const Gguf gguf(gguf_init_empty());
   describe_model(gguf.get(), options, shape);
   describe_tokenizer(gguf.get(), *vocabulary, scripts);
-  const std::uint64_t tensor_bytes = describe_tensors(gguf.get(), ggml.get(), *weights);
-
-  PendingFile file(out);
-  if (!file.get())
-    return std::unexpected(file.error());
-  std::vector<char> metadata(gguf_get_meta_size(gguf.get()));
-  gguf_get_meta_data(gguf.get(), metadata.data());
-  ProgressReport progress(options, metadata.size() + tensor_bytes);
-  if (!file.write(metadata.data(), metadata.size()))
-    return std::unexpected(file.error());
-  progress.add(metadata.size());
-  for (const TensorPlan& plan : weights->tensors()) {
-    if (!write_tensor(file, *weights, plan, progress))
-      return std::unexpected(file.error());
-  }
-  if (!file.commit())
-    return std::unexpected(file.error());
-  return {};
+  return write_gguf(
+      *gguf, weights->tensors(),
+      [&](const TensorPlan& tensor, std::int64_t first, std::span<float> values) {
+        weights->rows(tensor, first, values);
+      },
+      out, options.progress);
 }
 
 bool is_demo_model(std::string_view name) {

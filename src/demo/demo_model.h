@@ -22,16 +22,20 @@ enum class Size {
 /// "tiny", "small" or "0.6b"; none for anything else.
 std::optional<Size> parse_size(std::string_view name);
 std::string_view size_name(Size size);
+/// Numbers that stand for a token in a model of this size.
+std::uint32_t embedding_width(Size size);
 
-/// One of each kind of memory that libllama has.
+/// One of each kind of memory that libllama has, and one whose images have positions of their own.
 enum class Architecture {
-  qwen3,  ///< Full attention.
-  gemma3, ///< Half of the layers see a sliding window: 32 tokens (tiny), 512 (small), 1,024.
-  mamba,  ///< Recurrent: a state of fixed size instead of keys and values.
-  lfm2,   ///< Hybrid: short convolutions and full attention by turns.
+  qwen3,   ///< Full attention.
+  qwen3vl, ///< The same with M-RoPE: a token of an image has a place in two dimensions.
+  gemma3,  ///< Half of the layers see a sliding window: 32 tokens (tiny), 512 (small), 1,024.
+  mamba,   ///< Recurrent: a state of fixed size instead of keys and values.
+  lfm2,    ///< Hybrid: short convolutions and full attention by turns.
 };
-inline constexpr Architecture kArchitectures[] = {Architecture::qwen3, Architecture::gemma3,
-                                                  Architecture::mamba, Architecture::lfm2};
+inline constexpr Architecture kArchitectures[] = {Architecture::qwen3, Architecture::qwen3vl,
+                                                  Architecture::gemma3, Architecture::mamba,
+                                                  Architecture::lfm2};
 
 /// The name that a GGUF file gives it; none for anything else.
 std::optional<Architecture> parse_architecture(std::string_view name);

@@ -187,6 +187,12 @@ void describe_shape(gguf_context* gguf, const Shape& shape, std::uint32_t contex
     keys.set("attention.key_length", shape.head_dim);
     keys.set("attention.value_length", shape.head_dim);
   }
+  if (shape.architecture == Architecture::qwen3vl) {
+    const auto third = static_cast<std::int32_t>(shape.head_dim / 8); // of the pairs of a head
+    keys.set_each("rope.dimension_sections",
+                  {static_cast<std::int32_t>(shape.head_dim / 2) - 2 * third, third, third, 0});
+    keys.set("n_deepstack_layers", 0);
+  }
   if (shape.architecture == Architecture::gemma3) {
     keys.set("attention.sliding_window", shape.window);
     keys.set("attention.sliding_window_pattern", 2); // every second layer sees everything

@@ -32,6 +32,8 @@ struct TensorPlan {
   std::int64_t rows; ///< 0: a vector of `columns` elements.
   Fill fill;
   float value; ///< The constant, or the standard deviation.
+  /// How the rows are arranged in a tensor of more than two dimensions: their product is `rows`.
+  std::vector<std::int64_t> outer{};
 };
 
 /// The tensors that libllama expects of a model of this shape. Without `random`, what leads back

@@ -75,7 +75,7 @@ std::optional<int> BlockMover::bring_back(const std::deque<Piece>& pieces, Seque
     return 0;
   const double started = options_.now();
   if (!decoder_.import_cells(sequence, begin, piece.end, block->begin, block->end(),
-                             block->cells)) {
+                             block->cells, block->tokens)) {
     store_.forget(piece.key);
     return 0;
   }
@@ -143,8 +143,9 @@ std::span<const Token> BlockMover::first_missing(const std::string& tenant,
   const std::size_t end = stored(tenant, tokens);
   if (end == tokens.size())
     return {};
-  const auto block = static_cast<std::size_t>(store_.block_tokens());
-  return tokens.first(std::min(tokens.size(), end / block * block + block));
+  const int whole = store_.block_tokens();
+  const std::size_t begin = kv::block_begin(tokens, end, whole);
+  return tokens.first(std::min(tokens.size(), kv::block_end(tokens, begin, whole)));
 }
 
 /// Copies the next block that is not stored yet; false when there is none.
@@ -171,7 +172,7 @@ bool BlockMover::copy_next() {
 bool BlockMover::copy_block(const std::string& tenant, std::span<const Token> tokens,
                             SequenceId sequence) {
   const int end = static_cast<int>(tokens.size());
-  const int begin = block_begin(end);
+  const int begin = last_block(tokens);
   auto cells = store_.buffer();
   const double started = options_.now();
   if (!decoder_.export_cells(sequence, begin, end, cells))
@@ -184,9 +185,9 @@ bool BlockMover::copy_block(const std::string& tenant, std::span<const Token> to
                     costs_.compute_time(begin, end).value_or(kUnknown) / 1000);
 }
 
-/// Where the last block of so many tokens begins.
-int BlockMover::block_begin(int tokens) const {
-  return (tokens - 1) / store_.block_tokens() * store_.block_tokens();
+/// Where the last block of these tokens begins.
+int BlockMover::last_block(std::span<const Token> tokens) const {
+  return static_cast<int>(kv::block_begin(tokens, tokens.size() - 1, store_.block_tokens()));
 }
 
 bool BlockMover::worth_copying(int begin, int end) const {
@@ -202,7 +203,7 @@ void BlockMover::before_giving_up(const kv::PrefixTree::Idle& idle) {
   while (!(answering_ && copied_)) {
     const auto prefix = first_missing(idle.tenant, idle.tokens);
     const int end = static_cast<int>(prefix.size());
-    if (prefix.empty() || !worth_copying(block_begin(end), end) ||
+    if (prefix.empty() || !worth_copying(last_block(prefix), end) ||
         !copy_block(idle.tenant, prefix, idle.sequence))
       return;
   }
@@ -242,12 +243,12 @@ bool BlockMover::measure_import() {
     return false;
   const double started = options_.now();
   if (!decoder_.import_cells(options_.scratch, block->begin, block->end(), block->begin,
-                             block->end(), block->cells)) {
+                             block->end(), block->cells, block->tokens)) {
     store_.forget(block->key);
     return true;
   }
   costs_.imported(block->cells.size(), options_.now() - started);
-  decoder_.remove(options_.scratch, block->begin, block->end());
+  decoder_.clear(options_.scratch);
   return true;
 }
 

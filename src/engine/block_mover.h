@@ -98,7 +98,7 @@ class BlockMover {
                                        std::span<const Token> tokens) const;
   bool copy_next();
   bool copy_block(const std::string& tenant, std::span<const Token> tokens, SequenceId sequence);
-  int block_begin(int tokens) const;
+  int last_block(std::span<const Token> tokens) const;
   bool is_slower_than_computing(std::span<const Piece> pieces, int reused) const;
   bool worth_copying(int begin, int end) const;
   void before_giving_up(const kv::PrefixTree::Idle& idle);

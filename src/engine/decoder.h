@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/image_input.h"
 #include "engine/job.h"
 #include "kv/sequence_memory.h"
 
@@ -11,7 +12,7 @@
 namespace anyclaude::engine {
 
 struct BatchToken {
-  Token token = 0;
+  Token token = 0;  // of text, or one of an image's: a batch has either
   int position = 0; // tokens from the start of its sequence
   SequenceId sequence = 0;
   bool output = false; // logits are wanted
@@ -37,8 +38,12 @@ class Sampler {
 /// simulation. Used by one thread.
 class Decoder : public kv::StateMemory, public kv::BlockMemory {
  public:
-  /// Computes the batch; each sequence's tokens stand in it in order of position.
+  /// Computes the batch, of text; each sequence's tokens stand in it in order of position.
   virtual DecodeStatus decode(std::span<const BatchToken> batch) = 0;
+
+  /// Computes an image whose embedding is ready, behind the `begin` tokens of a sequence. There are
+  /// no logits behind it.
+  virtual DecodeStatus decode_image(SequenceId sequence, int begin, const ImageInput& image) = 0;
 
   /// Cells that the attention of the last batch walked over: the pool up to its highest used cell,
   /// rounded up as the model's memory does it; 0 where that is not known.

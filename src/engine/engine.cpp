@@ -3,6 +3,7 @@
 #include "engine/llama_decoder.h"
 #include "engine/model_fingerprint.h"
 #include "engine/open_store.h"
+#include "engine/projector_info.h"
 #include "engine/reuse_check.h"
 #include "kv/block_store.h"
 
@@ -117,6 +118,7 @@ struct Engine::State {
 
   void run();
   bool load();
+  std::expected<void, std::string> load_projector();
   bool may_reuse();
   std::unique_ptr<kv::BlockStore> make_store() const;
   void serve();
@@ -128,6 +130,7 @@ struct Engine::State {
 
   EngineOptions options;
   std::unique_ptr<Model> model;
+  std::unique_ptr<ImageEncoder> images; // null: the model sees none
   std::unique_ptr<LlamaDecoder> decoder;
   std::unique_ptr<kv::BlockStore> store;
   std::unique_ptr<Scheduler> scheduler;
@@ -199,6 +202,31 @@ std::unique_ptr<kv::BlockStore> Engine::State::make_store() const {
   return open_store(setting);
 }
 
+/// One that was asked for must fit. Of those that lie beside the model, the first that does.
+std::expected<void, std::string> Engine::State::load_projector() {
+  if (options.projector == EngineOptions::kNone)
+    return {};
+  const bool is_chosen = !options.projector.empty();
+  const auto paths =
+      is_chosen ? std::vector{options.projector} : projectors_beside(options.model);
+  const auto hashes = options.cache_folder.empty() ? std::filesystem::path()
+                                                   : options.cache_folder / "model-hashes";
+  for (const auto& path : paths) {
+    auto loaded = ImageEncoder::load(
+        *model, {.projector = path, .threads = options.threads, .hashes = hashes});
+    if (loaded) {
+      images = std::move(*loaded);
+      spdlog::info("images are seen through {}, at most {} tokens each", path.native(),
+                   images->most_tokens());
+      return {};
+    }
+    if (is_chosen)
+      return std::unexpected(loaded.error());
+    spdlog::warn("{}; images are not shown through it", loaded.error());
+  }
+  return {};
+}
+
 bool Engine::State::load() {
   const auto fail = [this](std::string error) {
     if (is_stopping())
@@ -216,6 +244,8 @@ bool Engine::State::load() {
   if (!loaded)
     return fail(loaded.error());
   model = std::move(*loaded);
+  if (auto seen = load_projector(); !seen)
+    return fail(std::move(seen.error()));
 
   const ModelFacts& facts = model->facts();
   const bool has_state = facts.memory != MemoryKind::full_attention;
@@ -225,6 +255,10 @@ bool Engine::State::load() {
   context.context_tokens =
       options.context_tokens > 0 ? options.context_tokens : default_context(model->facts());
   context.batch_tokens = options.batch_tokens;
+  if (images) {
+    context.image_tokens = std::min(images->most_tokens(), context.context_tokens);
+    context.undivided_images = images->undivided();
+  }
   context.max_outputs = options.max_running;
   context.sequences = sequence_count(facts, state_bytes, options.max_running);
   // One is left for an idle prefix and one for moving it.
@@ -406,6 +440,10 @@ EngineStatus Engine::wait_until_loaded() const {
 
 const Model& Engine::model() const {
   return *state_->model;
+}
+
+ImageEncoder* Engine::images() const {
+  return state_->images.get();
 }
 
 int Engine::context_tokens() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/image_encoder.h"
 #include "engine/job.h"
 #include "engine/model.h"
 #include "engine/scheduler.h"
@@ -15,6 +16,10 @@ namespace anyclaude::engine {
 
 struct EngineOptions {
   std::filesystem::path model;
+  /// What lets the model see images (an "mmproj"); empty: one beside the model that fits; kNone: it
+  /// sees none.
+  std::filesystem::path projector;
+  static constexpr const char* kNone = "none";
   int context_tokens = 0; // 0: what the model was trained for, as far as memory allows
   int batch_tokens = 512;
   int max_running = 16;
@@ -55,6 +60,8 @@ class Engine {
 
   /// Valid once the state is ready, and then constant.
   const Model& model() const;
+  /// Null when the model sees no images. Valid once the state is ready, and then constant.
+  ImageEncoder* images() const;
   /// Longest prompt with its answer, in tokens.
   int context_tokens() const;
   /// Whether computed prefixes are shared between requests of one tenant. Valid once the state is

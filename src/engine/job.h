@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/image_input.h"
 #include "kv/sequence_memory.h"
 
 #include <cstdint>
@@ -68,7 +69,8 @@ enum class Priority {
 struct Job {
   std::string tenant; // nothing computed for one tenant is reused for another
   Priority priority = Priority::interactive;
-  std::vector<Token> prompt;
+  std::vector<Token> prompt;       // its last token is text
+  std::vector<PlacedImage> images; // every one in it, in order
   /// Where messages end in the prompt, tokens from its start, ascending: the places behind which
   /// other prompts are likely to go on differently. May be empty.
   std::vector<int> boundaries;

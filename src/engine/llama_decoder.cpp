@@ -7,11 +7,16 @@
 
 #include <algorithm>
 #include <fstream>
+#include <limits>
+#include <stdexcept>
 #include <thread>
+#include <utility>
 
 namespace anyclaude::engine {
 
 namespace {
+
+constexpr std::size_t kAxes = 4; // of a position with M-RoPE
 
 /// Threads beyond the physical cores slow ggml's matrix kernels down: they wait at barriers.
 int physical_cores() {
@@ -41,10 +46,15 @@ LlamaDecoder::create(const Model& model, const ContextOptions& options) {
   std::unique_ptr<LlamaDecoder> decoder(new LlamaDecoder(model, options));
   llama_context_params params = llama_context_default_params();
   params.n_ctx = static_cast<std::uint32_t>(options.context_tokens);
-  params.n_batch = static_cast<std::uint32_t>(options.batch_tokens);
-  params.n_ubatch = static_cast<std::uint32_t>(options.batch_tokens);
+  // An image is given to libllama at once, so that it takes all of it or nothing. It divides it
+  // where it may; what sees itself must be one piece.
+  decoder->image_tokens_ = options.image_tokens;
+  params.n_batch = static_cast<std::uint32_t>(std::max(options.batch_tokens, options.image_tokens));
+  params.n_ubatch = options.undivided_images ? params.n_batch
+                                             : static_cast<std::uint32_t>(options.batch_tokens);
   const int sequences = options.sequences + (options.moves_blocks ? 1 : 0);
   decoder->passing_ = options.moves_blocks ? options.sequences : -1;
+  decoder->positions_.resize(static_cast<std::size_t>(sequences));
   params.n_seq_max = static_cast<std::uint32_t>(sequences);
   // libllama asserts that every sequence could have an output.
   params.n_outputs_max = static_cast<std::uint32_t>(std::max(options.max_outputs, sequences));
@@ -121,13 +131,19 @@ DecodeStatus LlamaDecoder::decode(std::span<const BatchToken> tokens) {
   batch.n_tokens = 0;
   span_ = 0;
   for (const BatchToken& token : tokens) {
+    if (kv::is_image(token.token))
+      throw std::logic_error("a batch of text with a token of an image");
     const auto i = batch.n_tokens++;
     batch.token[i] = token.token;
-    batch.pos[i] = token.position;
+    batch.pos[i] = positions_[static_cast<std::size_t>(token.sequence)].at(token.position);
     batch.n_seq_id[i] = 1;
     batch.seq_id[i][0] = token.sequence;
     batch.logits[i] = token.output ? 1 : 0;
   }
+  return compute(batch);
+}
+
+DecodeStatus LlamaDecoder::compute(const llama_batch& batch) {
   switch (llama_decode(context_, batch)) {
   case 0:
     return DecodeStatus::ok;
@@ -140,8 +156,46 @@ DecodeStatus LlamaDecoder::decode(std::span<const BatchToken> tokens) {
   }
 }
 
+/// libllama takes embeddings instead of tokens. With M-RoPE it wants four positions of each, all of
+/// the first kind in front.
+DecodeStatus LlamaDecoder::decode_image(SequenceId sequence, int begin, const ImageInput& image) {
+  ImagePositions& positions = positions_[static_cast<std::size_t>(sequence)];
+  const int first = positions.at(begin);
+  const std::size_t size = image.tokens().size();
+  const auto embedding = image.embedding();
+  if (std::cmp_greater(size, image_tokens_))
+    return DecodeStatus::failed; // libllama would abort
+  std::vector<llama_pos> places;
+  places.reserve(size * kAxes);
+  if (image.places().empty())
+    for (std::size_t i = 0; i < size; ++i)
+      places.push_back(first + static_cast<llama_pos>(i));
+  else
+    for (const auto axis : {&ImagePlace::t, &ImagePlace::y, &ImagePlace::x})
+      for (const ImagePlace& place : image.places())
+        places.push_back(first + place.*axis);
+  places.resize(std::max(size, image.places().size() * kAxes)); // the last axis is of no use
+  std::vector<std::int32_t> counts(size, 1);
+  std::vector<llama_seq_id*> sequences(size, &sequence);
+  std::vector<std::int8_t> outputs(size, 0);
+  llama_batch batch{};
+  batch.n_tokens = static_cast<std::int32_t>(size);
+  batch.embd = const_cast<float*>(embedding.data()); // it is only read
+  batch.pos = places.data();
+  batch.n_seq_id = counts.data();
+  batch.seq_id = sequences.data();
+  batch.logits = outputs.data();
+  span_ = 0;
+  llama_set_causal_attn(context_, image.is_causal());
+  const DecodeStatus status = compute(batch);
+  llama_set_causal_attn(context_, true);
+  if (status == DecodeStatus::ok)
+    positions.add(begin, image.tokens());
+  return status;
+}
+
 void LlamaDecoder::truncate(SequenceId sequence, int length) {
-  llama_memory_seq_rm(memory_, sequence, length, -1);
+  remove(sequence, length, std::numeric_limits<int>::max());
 }
 
 std::span<const float> LlamaDecoder::logits(int index) {
@@ -155,15 +209,21 @@ std::unique_ptr<Sampler> LlamaDecoder::make_sampler(const SamplingOptions& optio
 }
 
 void LlamaDecoder::share(SequenceId from, SequenceId to, int begin, int end) {
-  llama_memory_seq_cp(memory_, from, to, begin, end);
+  const ImagePositions& positions = positions_[static_cast<std::size_t>(from)];
+  llama_memory_seq_cp(memory_, from, to, positions.at(begin), positions.at(end));
+  positions_[static_cast<std::size_t>(to)].copy(positions, begin, end);
 }
 
 void LlamaDecoder::remove(SequenceId sequence, int begin, int end) {
-  llama_memory_seq_rm(memory_, sequence, begin, end);
+  ImagePositions& positions = positions_[static_cast<std::size_t>(sequence)];
+  const bool to_the_end = end == std::numeric_limits<int>::max();
+  llama_memory_seq_rm(memory_, sequence, positions.at(begin), to_the_end ? -1 : positions.at(end));
+  positions.forget(begin, end);
 }
 
 void LlamaDecoder::clear(SequenceId sequence) {
   llama_memory_seq_rm(memory_, sequence, -1, -1);
+  positions_[static_cast<std::size_t>(sequence)] = {};
 }
 
 std::vector<std::byte> LlamaDecoder::save(SequenceId sequence) {
@@ -185,13 +245,22 @@ bool LlamaDecoder::restore(SequenceId sequence, std::span<const std::byte> state
   const int first = llama_memory_seq_pos_min(memory_, sequence);
   const int last = llama_memory_seq_pos_max(memory_, sequence);
   const int window = llama_model_n_swa(model_.handle());
-  const bool begins = window == 0 || first <= std::max(0, length - window);
-  return last == length - 1 && first >= 0 && begins;
+  const ImagePositions& positions = positions_[static_cast<std::size_t>(sequence)];
+  const bool begins = window == 0 || first <= std::max(0, positions.at(length) - window);
+  return ends_at(positions, length, last) && first >= 0 && begins;
 }
 
-bool LlamaDecoder::passing_holds(int first, int last) const {
-  return llama_memory_seq_pos_min(memory_, passing_) == first &&
-         llama_memory_seq_pos_max(memory_, passing_) == last - 1;
+/// Whether a sequence of so many tokens may have this last position. Behind an image's first one it
+/// depends on the kind of positions that the model has.
+bool LlamaDecoder::ends_at(const ImagePositions& positions, int length, int last) {
+  return last >= positions.at(length - 1) && last < positions.at(length);
+}
+
+/// Whether cells pass that are these of a sequence whose positions begin `offset` further on.
+bool LlamaDecoder::passing_holds(const ImagePositions& positions, int begin, int end,
+                                 int offset) const {
+  return llama_memory_seq_pos_min(memory_, passing_) == positions.at(begin) + offset &&
+         ends_at(positions, end, llama_memory_seq_pos_max(memory_, passing_) - offset);
 }
 
 /// libllama writes sequences, not ranges, so the range becomes a sequence for the moment. That sets
@@ -202,7 +271,7 @@ bool LlamaDecoder::export_cells(SequenceId sequence, int begin, int end,
     return false;
   share(sequence, passing_, begin, end);
   std::size_t written = 0;
-  if (passing_holds(begin, end)) {
+  if (passing_holds(positions_[static_cast<std::size_t>(sequence)], begin, end, 0)) {
     bytes.resize(llama_state_seq_get_size_ext(context_, passing_, 0));
     auto* data = reinterpret_cast<std::uint8_t*>(bytes.data());
     written = llama_state_seq_get_data_ext(context_, data, bytes.size(), passing_, 0);
@@ -212,17 +281,28 @@ bool LlamaDecoder::export_cells(SequenceId sequence, int begin, int end,
 }
 
 /// Reading a state clears the sequence that it is read into, so each block is read into one of its
-/// own and shared from there. libllama checks shapes and not positions, so they are looked at.
+/// own and shared from there. libllama checks shapes and not positions, so they are looked at: all
+/// of them where the sequence has what stands in front, and without that how far they reach.
 bool LlamaDecoder::import_cells(SequenceId sequence, int begin, int end, int first, int last,
-                                std::span<const std::byte> bytes) {
+                                std::span<const std::byte> bytes, std::span<const Token> tokens) {
   if (passing_ < 0)
     return false;
+  ImagePositions& mine = positions_[static_cast<std::size_t>(sequence)];
+  ImagePositions positions = mine;
+  positions.forget(first, std::numeric_limits<int>::max());
+  positions.add(first, tokens);
   const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
-  const bool taken =
-      llama_state_seq_set_data_ext(context_, data, bytes.size(), passing_, 0) == bytes.size() &&
-      passing_holds(first, last);
-  if (taken)
-    share(passing_, sequence, begin, end);
+  bool taken =
+      llama_state_seq_set_data_ext(context_, data, bytes.size(), passing_, 0) == bytes.size();
+  const bool alone = first > 0 && llama_memory_seq_pos_max(memory_, sequence) < 0;
+  const int offset =
+      taken && alone ? llama_memory_seq_pos_min(memory_, passing_) - positions.at(first) : 0;
+  taken = taken && passing_holds(positions, first, last, offset);
+  if (taken) {
+    llama_memory_seq_cp(memory_, passing_, sequence, positions.at(begin) + offset,
+                        positions.at(end) + offset);
+    mine.copy(positions, begin, end);
+  }
   clear(passing_);
   return taken;
 }

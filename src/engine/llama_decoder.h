@@ -2,6 +2,7 @@
 
 #include "engine/cpu_attention.h"
 #include "engine/decoder.h"
+#include "engine/image_positions.h"
 #include "engine/model.h"
 #include "engine/token_bytes.h"
 
@@ -13,6 +14,7 @@
 #include <vector>
 
 struct ggml_tensor;
+struct llama_batch;
 struct llama_context;
 struct llama_memory_i;
 
@@ -21,6 +23,8 @@ namespace anyclaude::engine {
 struct ContextOptions {
   int context_tokens = 0; // cells of the pool
   int batch_tokens = 512;
+  int image_tokens = 0;          // of the largest image; 0: there are none
+  bool undivided_images = false; // their tokens see each other
   int max_outputs = 16; // tokens of one batch whose logits are wanted
   int sequences = 64;
   int threads = 0;             // 0: one for each physical core
@@ -38,6 +42,7 @@ class LlamaDecoder : public Decoder {
   ~LlamaDecoder() override;
 
   DecodeStatus decode(std::span<const BatchToken> batch) override;
+  DecodeStatus decode_image(SequenceId sequence, int begin, const ImageInput& image) override;
   std::size_t span() const override { return span_; }
   void truncate(SequenceId sequence, int length) override;
   std::span<const float> logits(int index) override;
@@ -54,7 +59,7 @@ class LlamaDecoder : public Decoder {
   bool export_cells(SequenceId sequence, int begin, int end,
                     std::vector<std::byte>& bytes) override;
   bool import_cells(SequenceId sequence, int begin, int end, int first, int last,
-                    std::span<const std::byte> bytes) override;
+                    std::span<const std::byte> bytes, std::span<const Token> tokens) override;
 
   /// Makes the running and every later decode return `aborted`. From any thread. Works on the CPU
   /// only; elsewhere a batch runs to its end.
@@ -71,7 +76,9 @@ class LlamaDecoder : public Decoder {
   struct Batch;
   LlamaDecoder(const Model& model, const ContextOptions& options);
   static bool see(ggml_tensor* node, bool ask, void* self);
-  bool passing_holds(int first, int last) const;
+  static bool ends_at(const ImagePositions& positions, int length, int last);
+  bool passing_holds(const ImagePositions& positions, int begin, int end, int offset) const;
+  DecodeStatus compute(const llama_batch& batch);
 
   const Model& model_;
   llama_context* context_ = nullptr;
@@ -80,6 +87,8 @@ class LlamaDecoder : public Decoder {
   std::size_t span_ = 0;                    // of the last batch
   std::unique_ptr<CpuAttention> attention_; // null where ggml computes it
   SequenceId passing_ = -1;                 // what cells pass through on their way out and in
+  std::vector<ImagePositions> positions_;   // by sequence
+  int image_tokens_ = 0;                    // the most that an image may have
   std::unique_ptr<const TokenBytes> token_bytes_; // made when a constraint first needs it
   std::atomic<bool> interrupted_ = false;
 };

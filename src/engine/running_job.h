@@ -51,10 +51,19 @@ struct RunningJob {
   std::size_t pending() const { return tokens.size() - static_cast<std::size_t>(computed); }
   /// An answer that needs one token more; otherwise a prompt, or an answer that was paused.
   bool streams() const { return started() && pending() == 1; }
-  /// Tokens until the next place where prefill has to stop; all that are left where there is none.
-  std::size_t until_checkpoint() const {
-    const auto next = std::ranges::upper_bound(checkpoints, computed);
-    return next == checkpoints.end() ? pending() : static_cast<std::size_t>(*next - computed);
+  /// The image that comes next; null where text does.
+  ImageInput* image() const {
+    const auto next = std::ranges::lower_bound(job.images, computed, {}, &PlacedImage::begin);
+    return next != job.images.end() && next->begin == computed ? next->input.get() : nullptr;
+  }
+  /// Tokens of text until the next place where prefill has to stop, a checkpoint or an image; all
+  /// that are left where there is none.
+  std::size_t until_stop() const {
+    const auto left = [this](int place) { return static_cast<std::size_t>(place - computed); };
+    const auto checkpoint = std::ranges::upper_bound(checkpoints, computed);
+    const auto image = std::ranges::upper_bound(job.images, computed, {}, &PlacedImage::begin);
+    return std::min(checkpoint == checkpoints.end() ? pending() : left(*checkpoint),
+                    image == job.images.end() ? pending() : left(image->begin));
   }
   std::span<const Token> next(std::size_t count) const {
     return std::span(tokens).subspan(static_cast<std::size_t>(computed), count);

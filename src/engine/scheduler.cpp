@@ -2,6 +2,7 @@
 
 #include "engine/checkpoint_plan.h"
 #include "kv/checkpoint_tree.h"
+#include "kv/image_tokens.h"
 #include "kv/prefix_tree.h"
 
 #include <algorithm>
@@ -29,6 +30,16 @@ constexpr double kWorthLarger = 1.25;
 
 /// Tokens of prompts that a batch beside running answers has in any case.
 constexpr std::size_t kLeastPrompt = 32;
+
+/// The places moved in front of the images that they are in, those behind `reused` tokens.
+std::vector<int> beside_images(std::vector<int> places, std::span<const Token> tokens, int reused) {
+  for (int& place : places)
+    place = static_cast<int>(kv::whole_images(tokens, static_cast<std::size_t>(place)));
+  const auto repeated = std::ranges::unique(places);
+  places.erase(repeated.begin(), repeated.end());
+  std::erase_if(places, [reused](int place) { return place <= reused; });
+  return places;
+}
 
 double steady_milliseconds() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
@@ -197,8 +208,14 @@ bool Scheduler::try_start(RunningJob& job) {
     job.stored = mover_->admit(job.job.tenant, std::span(job.tokens).first(job.tokens.size() - 1),
                                lease->reused);
   if (options_.reuse && options_.checkpoints)
-    job.checkpoints = plan_checkpoints(job.job.boundaries, lease->reused, lease->known,
-                                       static_cast<int>(job.job.prompt.size()));
+    job.checkpoints = beside_images(plan_checkpoints(job.job.boundaries, lease->reused,
+                                                     lease->known,
+                                                     static_cast<int>(job.job.prompt.size())),
+                                    job.tokens, lease->reused);
+  const int comes_back = job.stored.empty() ? lease->reused : job.stored.back().end;
+  for (const PlacedImage& image : job.job.images)
+    if (image.begin >= comes_back)
+      image.input->want(); // the text in front of it is computed meanwhile
   if (!job.admitted) {
     job.admitted = true;
     job.sampler = decoder_.make_sampler(job.job.sampling);
@@ -232,13 +249,36 @@ void Scheduler::admit() {
   }
 }
 
-/// The running jobs that are no answers yet, or not again, and do not wait for what comes back.
+/// The running jobs that are no answers yet, or not again, and wait neither for what comes back nor
+/// for an image.
 std::vector<RunningJob*> Scheduler::prompts() const {
   std::vector<RunningJob*> found;
   for (const auto& job : running_)
-    if (!job->streams() && job->stored.empty())
+    if (!job->streams() && job->stored.empty() &&
+        (!job->image() || job->image()->want() == ImageInput::State::ready))
       found.push_back(job.get());
   return found;
+}
+
+/// Whether there were any.
+bool Scheduler::drop_failed_images() {
+  const auto before = running_.size();
+  for (const auto& job : running_)
+    if (job->stored.empty() && job->image() &&
+        job->image()->want() == ImageInput::State::failed)
+      fail(*job, "the model's projector could not encode an image of the request");
+  sweep();
+  return running_.size() < before;
+}
+
+/// With nothing to compute: all that run wait for something, here for a moment at most.
+void Scheduler::wait_for_what_comes() {
+  constexpr std::chrono::milliseconds kMoment{10};
+  for (const auto& job : running_)
+    if (job->stored.empty() && job->image())
+      return job->image()->wait(kMoment);
+  if (mover_)
+    mover_->wait();
 }
 
 /// Most tokens of prompts in the next batch. Without answers nobody is held up; beside them, it is
@@ -324,15 +364,22 @@ std::vector<BatchToken> Scheduler::compose() const {
   std::vector<RunningJob*> waiting = prompts();
   turns_.arrange(waiting);
   std::size_t room = prompt_room(batch, waiting);
-  if (options_.separate && !batch.empty() && !waiting.empty()) {
+  const ImageInput* const image = waiting.empty() ? nullptr : waiting.front()->image();
+  if ((options_.separate || image) && !batch.empty() && !waiting.empty()) {
     if (answers_next_)
       return batch;
     batch.clear();
   }
+  if (image) {
+    put(*waiting.front(), image->tokens().size());
+    return batch;
+  }
   for (const RunningJob* job : waiting) {
     if (room == 0)
       break;
-    const std::size_t count = std::min({job->pending(), job->until_checkpoint(), room});
+    if (job->image())
+      continue; // it will be first in its turn
+    const std::size_t count = std::min({job->pending(), job->until_stop(), room});
     put(*job, count);
     room -= count;
   }
@@ -341,8 +388,9 @@ std::vector<BatchToken> Scheduler::compose() const {
 
 bool Scheduler::step() {
   admit();
+  const bool dropped = drop_failed_images();
   if (running_.empty())
-    return false;
+    return dropped;
   if (mover_)
     bring_back();
   std::vector<BatchToken> batch = compose();
@@ -365,8 +413,8 @@ bool Scheduler::step() {
   const double begin = options_.clock();
   if (!batch.empty())
     compute(batch);
-  else if (mover_) // all that run wait for what comes back
-    mover_->wait();
+  else
+    wait_for_what_comes();
   if (!for_prompts && !batch.empty())
     answers_took_ = options_.clock() - begin;
   answers_next_ = for_prompts;
@@ -378,6 +426,11 @@ bool Scheduler::step() {
 
 /// Computes a batch, and books the time it took.
 DecodeStatus Scheduler::decode(std::span<const BatchToken> batch) {
+  if (kv::is_image(batch.front().token)) { // what it costs says nothing of a text's
+    const auto job = std::ranges::find_if(
+        running_, [&](const auto& one) { return one->sequence == batch.front().sequence; });
+    return decoder_.decode_image((*job)->sequence, (*job)->computed, *(*job)->image());
+  }
   const std::size_t span = tree_->used() + batch.size();
   const double begin = options_.clock();
   const DecodeStatus status = decoder_.decode(batch);

@@ -76,6 +76,9 @@ struct SchedulerStats {
 /// Requests are started by priority, then in order of arrival. One of high priority takes the place
 /// and the cells of those of low priority where there are not enough, and these go on later; but
 /// who was overtaken RunningJob::kPatience times is overtaken no more.
+///
+/// An image is a batch of its own: it goes in as embeddings, and whole, so that nothing ever begins
+/// inside one. A prompt whose image is not encoded yet waits, and the others go on.
 /// Used by one thread.
 class Scheduler {
  public:
@@ -103,6 +106,7 @@ class Scheduler {
   void check() const;
 
  private:
+  bool drop_failed_images();
   void admit();
   RunningJob* computes_prefix_of(const RunningJob& candidate) const;
   bool make_place(RunningJob& job);
@@ -112,6 +116,7 @@ class Scheduler {
   void bring_back();
   bool is_answering() const;
   std::vector<RunningJob*> prompts() const;
+  void wait_for_what_comes();
   std::size_t prompt_room(std::span<const BatchToken> answers,
                           const std::vector<RunningJob*>& prompts) const;
   std::vector<BatchToken> compose() const;

@@ -1,5 +1,7 @@
 #include "kv/block.h"
 
+#include "kv/image_tokens.h"
+
 #include <blake3.h>
 
 #include <format>
@@ -24,6 +26,21 @@ std::string BlockKey::hex() const {
   for (const std::uint8_t byte : bytes)
     text += std::format("{:02x}", byte);
   return text;
+}
+
+std::size_t block_end(std::span<const Token> tokens, std::size_t begin, int whole) {
+  std::size_t end = begin + static_cast<std::size_t>(whole);
+  while (end < tokens.size() && continues_image(tokens[end]))
+    ++end;
+  return end;
+}
+
+std::size_t block_begin(std::span<const Token> tokens, std::size_t place, int whole) {
+  std::size_t begin = 0;
+  for (std::size_t end = block_end(tokens, 0, whole); end <= place;
+       end = block_end(tokens, begin, whole))
+    begin = end;
+  return begin;
 }
 
 BlockKey root_key(std::string_view salt, std::string_view fingerprint, std::string_view tenant) {

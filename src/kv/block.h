@@ -15,9 +15,16 @@
 
 namespace anyclaude::kv {
 
-/// Tokens of a whole block unless a store is told otherwise. Blocks stand at multiples of it; the
-/// last one of a prefix may be shorter.
+/// Tokens of a whole block unless a store is told otherwise. The last one of a prefix may be
+/// shorter, and one that would end inside an image goes on to the image's end; without images,
+/// blocks stand at multiples of it.
 inline constexpr int kBlockTokens = 256;
+
+/// Where the whole block ends that begins at `begin`; behind all tokens where they do not fill it.
+std::size_t block_end(std::span<const Token> tokens, std::size_t begin, int whole);
+
+/// Where the block begins that the token at `place` stands in.
+std::size_t block_begin(std::span<const Token> tokens, std::size_t place, int whole);
 
 /// Names a block by everything that its cells depend on: the model and its settings, the tenant,
 /// and every token up to and with its own. Equal keys mean equal cells, up to what batch shapes

@@ -1,5 +1,7 @@
 #include "kv/block_store.h"
 
+#include "kv/image_tokens.h"
+
 #include <algorithm>
 #include <stdexcept>
 #include <utility>
@@ -58,16 +60,15 @@ const BlockStore::Entry* BlockStore::find_root(const std::string& tenant) const 
   return found == roots_.end() ? nullptr : found->second.get();
 }
 
-/// How many tokens stand in front of the last block of so many.
-std::size_t BlockStore::before_last(std::size_t tokens) const {
-  const auto whole = static_cast<std::size_t>(options_.block_tokens);
-  return (tokens - 1) / whole * whole;
+/// How many tokens stand in front of the last block of these.
+std::size_t BlockStore::before_last(std::span<const Token> tokens) const {
+  return block_begin(tokens, tokens.size() - 1, options_.block_tokens);
 }
 
 /// The child that is a whole block of exactly the next tokens.
 const BlockStore::Entry* BlockStore::whole_child(const Entry& parent,
                                                  std::span<const Token> rest) const {
-  const auto whole = static_cast<std::size_t>(options_.block_tokens);
+  const std::size_t whole = block_end(rest, 0, options_.block_tokens);
   if (rest.size() < whole || parent.children.empty())
     return nullptr;
   const auto tokens = rest.first(whole);
@@ -83,7 +84,8 @@ const BlockStore::Entry* BlockStore::best_child(const Entry& parent, std::span<c
   const Entry* best = nullptr;
   matched = 0;
   for (const Entry* child : parent.children) {
-    const int common = common_length(child->tokens, rest);
+    const auto equal = static_cast<std::size_t>(common_length(child->tokens, rest));
+    const int common = static_cast<int>(whole_images(child->tokens, whole_images(rest, equal)));
     if (common > matched) {
       best = child;
       matched = common;
@@ -99,16 +101,15 @@ std::vector<BlockStore::Piece> BlockStore::find(const std::string& tenant,
   int length = 0;
   while (entry) {
     const auto rest = tokens.subspan(static_cast<std::size_t>(length));
-    int matched = options_.block_tokens;
-    const Entry* next = whole_child(*entry, rest);
-    if (!next)
-      next = best_child(*entry, rest, matched);
+    const Entry* const whole = whole_child(*entry, rest);
+    int matched = whole ? static_cast<int>(whole->tokens.size()) : 0;
+    const Entry* const next = whole ? whole : best_child(*entry, rest, matched);
     if (!next)
       break;
     pieces.push_back(
         {next->key, length, length + matched, next->end(), next->bytes, next->block != nullptr});
     length += matched;
-    entry = matched == options_.block_tokens ? next : nullptr;
+    entry = whole;
   }
   return pieces;
 }
@@ -117,9 +118,11 @@ std::vector<BlockStore::Piece> BlockStore::find(const std::string& tenant,
 const BlockStore::Entry* BlockStore::parent_of_last(const std::string& tenant,
                                                     std::span<const Token> tokens) const {
   const Entry* entry = find_root(tenant);
-  const std::size_t end = before_last(tokens.size());
-  for (std::size_t at = 0; entry && at < end; at += static_cast<std::size_t>(options_.block_tokens))
+  const std::size_t end = before_last(tokens);
+  for (std::size_t at = 0; entry && at < end;) {
     entry = whole_child(*entry, tokens.subspan(at));
+    at = entry ? static_cast<std::size_t>(entry->end()) : end;
+  }
   return entry;
 }
 
@@ -127,8 +130,8 @@ bool BlockStore::has(const std::string& tenant, std::span<const Token> tokens) c
   const Entry* parent = parent_of_last(tenant, tokens);
   if (!parent)
     return false;
-  const auto last = tokens.subspan(before_last(tokens.size()));
-  if (std::cmp_equal(last.size(), options_.block_tokens))
+  const auto last = tokens.subspan(before_last(tokens));
+  if (last.size() == block_end(last, 0, options_.block_tokens))
     return whole_child(*parent, last) != nullptr;
   int matched = 0;
   best_child(*parent, last, matched);
@@ -143,7 +146,7 @@ bool BlockStore::put(const std::string& tenant, std::span<const Token> tokens,
                      std::vector<std::byte> cells, double seconds) {
   root(root_key(options_.salt, options_.fingerprint, tenant));
   auto* parent = const_cast<Entry*>(parent_of_last(tenant, tokens));
-  const auto last = tokens.subspan(before_last(tokens.size()));
+  const auto last = tokens.subspan(before_last(tokens));
   if (!parent || has(tenant, tokens) || !make_room(cells.size(), parent)) {
     spare_ = std::move(cells);
     return false;
@@ -151,7 +154,7 @@ bool BlockStore::put(const std::string& tenant, std::span<const Token> tokens,
   auto entry = std::make_unique<Entry>();
   entry->key = block_key(parent->key, last);
   entry->parent = parent;
-  entry->begin = static_cast<int>(before_last(tokens.size()));
+  entry->begin = static_cast<int>(before_last(tokens));
   entry->tokens.assign(last.begin(), last.end());
   entry->bytes = cells.size();
   entry->seconds = seconds;
@@ -193,8 +196,9 @@ void BlockStore::adopt(BlockFiles::Found found) {
     parent = root(header.parent);
   else if (above != entries_.end() && above->second->end() == header.begin)
     parent = above->second.get();
-  const bool fits = header.begin % options_.block_tokens == 0 &&
-                    std::cmp_less_equal(header.tokens.size(), options_.block_tokens);
+  const bool fits = header.tokens.size() <= block_end(header.tokens, 0, options_.block_tokens) &&
+                    (header.begin == 0 || !parent ||
+                     std::cmp_greater_equal(parent->tokens.size(), options_.block_tokens));
   if (!parent || !fits) {
     disk_->remove(header.key);
     return;
@@ -443,7 +447,9 @@ void BlockStore::check() const {
             "a wrong key");
     require(!entry->block || entry->block->tokens == entry->tokens, "other tokens in the block");
     require(entry->begin == entry->parent->end(), "a gap behind the parent");
-    require(entry->begin % options_.block_tokens == 0, "a block at another place than a multiple");
+    require(entry->begin == 0 ||
+                std::cmp_greater_equal(entry->parent->tokens.size(), options_.block_tokens),
+            "a block behind one that is not whole");
     require(std::ranges::count(entry->parent->children, entry.get()) == 1, "a child unknown");
     require(entry->block || entry->file_bytes > 0, "a block that cannot be had");
   }

@@ -133,7 +133,7 @@ class BlockStore {
   const Entry* find_root(const std::string& tenant) const;
   const Entry* whole_child(const Entry& parent, std::span<const Token> rest) const;
   static const Entry* best_child(const Entry& parent, std::span<const Token> rest, int& matched);
-  std::size_t before_last(std::size_t tokens) const;
+  std::size_t before_last(std::span<const Token> tokens) const;
   const Entry* parent_of_last(const std::string& tenant, std::span<const Token> tokens) const;
   void supersede(Entry& parent, std::span<const Token> tokens);
   void load(std::vector<BlockFiles::Found> found);

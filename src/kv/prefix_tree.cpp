@@ -1,5 +1,7 @@
 #include "kv/prefix_tree.h"
 
+#include "kv/image_tokens.h"
+
 #include <algorithm>
 #include <ranges>
 #include <set>
@@ -63,7 +65,7 @@ int PrefixTree::match(const std::string& tenant, std::span<const Token> tokens) 
     return 0;
   int matched = 0;
   descend(found->second.get(), tokens, matched);
-  return matched;
+  return static_cast<int>(whole_images(tokens, static_cast<std::size_t>(matched)));
 }
 
 /// Divides a node at a position inside it; returns the upper half. Sequences that stand at the
@@ -153,7 +155,8 @@ PrefixTree::Node* PrefixTree::oldest_idle_leaf() const {
 /// Cuts up to `cells` tokens from the end of an idle leaf; returns how many.
 std::size_t PrefixTree::cut(Node* leaf, std::size_t cells) {
   const SequenceId sequence = leaf->holders.front();
-  const std::size_t count = std::min(cells, leaf->tokens.size());
+  const std::size_t size = leaf->tokens.size();
+  const std::size_t count = size - whole_images(leaf->tokens, size - std::min(cells, size));
   used_ -= count;
   if (count < leaf->tokens.size()) {
     memory_.remove(sequence, leaf->end() - static_cast<int>(count), leaf->end());
@@ -188,9 +191,11 @@ std::optional<SequenceId> PrefixTree::free_sequence() {
 
 std::optional<PrefixCache::Lease> PrefixTree::begin(const std::string& tenant,
                                                     std::span<const Token> tokens, int limit) {
-  tokens = tokens.first(std::min(tokens.size(), static_cast<std::size_t>(std::max(limit, 0))));
+  const auto most = std::min(tokens.size(), static_cast<std::size_t>(std::max(limit, 0)));
   Node* top = root(tenant);
   int matched = 0;
+  descend(top, tokens.first(most), matched);
+  tokens = tokens.first(whole_images(tokens, static_cast<std::size_t>(matched)));
   touch(descend(top, tokens, matched)); // what is about to be used is not what gets evicted
 
   const auto sequence = free_sequence();

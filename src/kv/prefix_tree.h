@@ -25,6 +25,8 @@ namespace anyclaude::kv {
 ///     root ── tools+system (7,900) ─┬─ first question (30) ── answer (200)   held by sequence 3
 ///                                   └─ second question (25)                  running, sequence 5
 ///
+/// Nothing begins or ends inside an image (image_tokens.h).
+///
 /// Each tenant has a root of its own: a prefix computed for one is invisible to the others.
 /// Not thread-safe: the engine thread owns it.
 class PrefixTree : public PrefixCache {
@@ -59,7 +61,7 @@ class PrefixTree : public PrefixCache {
   void drop(SequenceId sequence) override;
 
   /// Makes at least `cells` cells free by cutting the least recently used idle leaves from their
-  /// ends. False when running requests hold too many; what could be freed is then free.
+  /// ends; an image goes as a whole. False when running requests hold too many; what could be freed is then free.
   bool reserve(std::size_t cells) override;
 
   /// Forgets every idle prefix of every tenant.

@@ -12,7 +12,8 @@ using SequenceId = std::int32_t;
 
 /// The cells of a model's KV memory, as sequences see them: a cell holds one token's keys and
 /// values and may belong to several sequences at once. The engine implements this over libllama;
-/// tests implement it over plain arrays. Positions are tokens, ranges are [begin, end).
+/// tests implement it over plain arrays. Places are counted in tokens, ranges are [begin, end) and
+/// never end inside an image (see image_tokens.h).
 class SequenceMemory {
  public:
   virtual ~SequenceMemory() = default;
@@ -56,8 +57,9 @@ class BlockMemory {
   /// exported as [first, last), a range around it. While it runs it needs last - first free cells.
   /// False when the memory does not take them or finds other positions in them than it should;
   /// nothing is changed then. Bytes of another model of the same shape are taken without a word.
+  /// `tokens` are those of [first, last): images among them have positions of their own.
   virtual bool import_cells(SequenceId sequence, int begin, int end, int first, int last,
-                            std::span<const std::byte> bytes) = 0;
+                            std::span<const std::byte> bytes, std::span<const Token> tokens) = 0;
 };
 
 } // namespace anyclaude::kv

@@ -113,57 +113,67 @@ class Canonicalizer {
     if (tools_first)
       out_.input.messages.push_back({{"role", "system"}, {"content", std::string(kLeadIn)}});
     if (tools_first && arrangement_.system_place == SystemPlace::first_user_turn)
-      add_user_text(opening_.system);
+      add_user_text(control_.protect(opening_.system));
     else if (!opening_.system.empty())
       out_.input.messages.push_back(
           {{"role", "system"}, {"content", control_.protect(opening_.system)}});
     if (!opening_.session.empty())
-      add_user_text(reminder(opening_.session));
+      add_user_text(control_.protect(reminder(opening_.session)));
   }
 
   static std::string reminder(const std::string& text) {
     return "<system-reminder>\n" + text + "\n</system-reminder>";
   }
 
-  /// Adds text to the user's turn at the end, beginning one where there is none.
+  /// Adds protected text to the user's turn at the end, beginning one where there is none.
   void add_user_text(std::string_view text) {
     if (is_blank(text))
       return;
     Json& messages = out_.input.messages;
     if (messages.empty() || messages.back()["role"] != "user")
       messages.push_back({{"role", "user"}, {"content", ""}});
-    add_paragraph(messages.back()["content"].get_ref<std::string&>(), control_.protect(text));
+    add_paragraph(messages.back()["content"].get_ref<std::string&>(), text);
   }
 
-  std::string image_placeholder(const anthropic::ImageBlock& image) {
-    out_.warnings.push_back("an image is shown to the model as a placeholder: it cannot see");
-    return "[image" + (image.media_type.empty() ? "" : " (" + image.media_type + ")") +
-           ": not shown, this model cannot see images]";
+  // What stands for a block, as protected text.
+
+  std::string shown(const anthropic::TextBlock& block) { return control_.protect(block.text); }
+
+  std::string shown(const anthropic::ImageBlock& image) {
+    std::string why = "this model cannot see images";
+    if (arrangement_.images && image.media_type.empty())
+      why = "this server fetches no images from elsewhere";
+    else if (arrangement_.images && images_ == kMostImages)
+      why = "there are more than " + std::to_string(kMostImages);
+    else if (arrangement_.images) {
+      ++images_;
+      auto tokens = arrangement_.images(image);
+      if (tokens)
+        return add_image(out_.images, std::move(*tokens));
+      why = tokens.error();
+    }
+    out_.warnings.push_back("an image is shown to the model as a placeholder: " + why);
+    return control_.protect(
+        "[image" + (image.media_type.empty() ? "" : " (" + image.media_type + ")") +
+        ": not shown, " + why + "]");
   }
 
-  std::string placeholder(const anthropic::UnsupportedBlock& block) {
+  std::string shown(const anthropic::UnsupportedBlock& block) {
     out_.warnings.push_back("content of type " + block.type + " is shown as a placeholder");
-    return block.description;
+    return control_.protect(block.description);
   }
 
-  std::string reference(const anthropic::ToolReferenceBlock& block) {
+  std::string shown(const anthropic::ToolReferenceBlock& block) {
     const auto tool = deferred_.find(block.tool_name);
     if (tool == deferred_.end())
-      return "Tool available: " + block.tool_name;
-    return "Tool available from now on:\n" + tool_json(*tool->second).dump();
+      return control_.protect("Tool available: " + block.tool_name);
+    return control_.protect("Tool available from now on:\n" + tool_json(*tool->second).dump());
   }
 
   std::string result_text(const anthropic::ToolResultBlock& result) {
     std::string text;
     for (const auto& block : result.content)
-      add_paragraph(
-          text, std::visit(Overloaded{
-                               [](const anthropic::TextBlock& b) { return b.text; },
-                               [&](const anthropic::ImageBlock& b) { return image_placeholder(b); },
-                               [&](const anthropic::ToolReferenceBlock& b) { return reference(b); },
-                               [&](const anthropic::UnsupportedBlock& b) { return placeholder(b); },
-                           },
-                           block));
+      add_paragraph(text, std::visit([this](const auto& b) { return shown(b); }, block));
     if (is_blank(text))
       text = "(no output)";
     if (result.is_error && !text.starts_with("Error"))
@@ -183,13 +193,13 @@ class Canonicalizer {
           std::ranges::find(last_calls_, result->tool_use_id, &anthropic::ToolUseBlock::id);
       if (!arrangement_.tool_messages) {
         const std::string name = call == last_calls_.end() ? "a tool" : call->name;
-        add_user_text("Result of " + name + ":\n" + result_text(*result));
+        add_user_text(control_.protect("Result of " + name + ":\n") + result_text(*result));
         continue;
       }
       Json message = {{"role", "tool"}, {"tool_call_id", result->tool_use_id}};
       if (call != last_calls_.end())
         message["name"] = control_.protect(call->name);
-      message["content"] = control_.protect(result_text(*result));
+      message["content"] = result_text(*result);
       out_.input.messages.push_back(std::move(message));
     }
   }
@@ -203,13 +213,12 @@ class Canonicalizer {
           Overloaded{
               [&](const anthropic::TextBlock& b) {
                 if (!is_blank(b.text))
-                  add_paragraph(text, b.text);
+                  add_paragraph(text, shown(b));
               },
-              [&](const anthropic::ImageBlock& b) { add_paragraph(text, image_placeholder(b)); },
               [&](const anthropic::ToolResultBlock& b) { results.push_back(&b); },
-              [&](const anthropic::ToolReferenceBlock& b) { add_paragraph(text, reference(b)); },
-              [&](const anthropic::UnsupportedBlock& b) { add_paragraph(text, placeholder(b)); },
-              [](const auto&) {}, // the assistant's own blocks mean nothing here
+              [](const anthropic::ThinkingBlock&) {}, // the assistant's own mean nothing here
+              [](const anthropic::ToolUseBlock&) {},
+              [&](const auto& b) { add_paragraph(text, shown(b)); },
           },
           block);
     add_results(std::move(results));
@@ -235,7 +244,7 @@ class Canonicalizer {
                                          {{"name", control_.protect(b.name)},
                                           {"arguments", protect_strings(b.input, control_)}}}});
                      },
-                     [&](const anthropic::UnsupportedBlock& b) { text += placeholder(b); },
+                     [&](const anthropic::UnsupportedBlock& b) { text += shown(b); },
                      [](const auto&) {},
                  },
                  block);
@@ -267,6 +276,7 @@ class Canonicalizer {
   const Opening opening_;
   Canonical out_;
   std::map<std::string, const Tool*> deferred_;
+  int images_ = 0; // that were read
   std::vector<anthropic::ToolUseBlock> last_calls_; // of the assistant's last turn
 };
 

@@ -4,6 +4,7 @@
 #include "prompt/chat_template.h"
 #include "prompt/control_text.h"
 #include "prompt/layout.h"
+#include "prompt/prompt_images.h"
 
 #include <cstddef>
 #include <functional>
@@ -24,6 +25,7 @@ struct Canonical {
   std::vector<Answer> answers;
   /// Text that the answer is to begin with: the request's last message was the assistant's.
   std::string answer_prefix;
+  NamedImages images; // whose marks stand in the input
   std::vector<std::string> warnings; // for the log
 };
 
@@ -37,6 +39,7 @@ struct Arrangement {
   bool tool_messages = true;
   /// Tools stand in the order of these, the smallest first; one without a rank stands in front.
   std::map<std::string, int, std::less<>> tool_ranks;
+  ImageReader images; // empty: the model sees none
 };
 
 /// Brings a request to its canonical form:
@@ -48,7 +51,8 @@ struct Arrangement {
 ///   the calls, text without content is dropped;
 /// - a tool whose loading is deferred stays out of the front; its schema stands where a tool result
 ///   refers to it;
-/// - what the model cannot see stays as a short placeholder.
+/// - an image that the model can see is a mark in the text; what it cannot see stays as a short
+///   placeholder.
 /// The form of a conversation is the beginning of the form of its continuation.
 Canonical canonicalize(const anthropic::Request& request, const ControlText& control,
                        const Arrangement& arrangement);

@@ -18,6 +18,17 @@ std::string without(std::string_view text, std::string_view mark) {
   }
 }
 
+std::vector<std::string_view> parts_between(std::string_view mark, std::string_view text) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const auto found = text.find(mark);
+    parts.push_back(text.substr(0, found));
+    if (found == std::string_view::npos)
+      return parts;
+    text.remove_prefix(found + mark.size());
+  }
+}
+
 } // namespace
 
 ControlText::ControlText(std::vector<std::string> texts) {
@@ -28,7 +39,7 @@ ControlText::ControlText(std::vector<std::string> texts) {
 
 std::string ControlText::protect(std::string_view text) const {
   std::string clean(text);
-  for (const std::string_view mark : {kMark, kPlaceMark, kAnswerMark})
+  for (const std::string_view mark : {kMark, kPlaceMark, kAnswerMark, kImageMark})
     clean = without(clean, mark);
 
   std::string result;
@@ -52,14 +63,11 @@ std::size_t ControlText::match(std::string_view text) const {
 }
 
 std::vector<std::string_view> ControlText::split(std::string_view rendered) {
-  std::vector<std::string_view> parts;
-  for (;;) {
-    const auto mark = rendered.find(kMark);
-    parts.push_back(rendered.substr(0, mark));
-    if (mark == std::string_view::npos)
-      return parts;
-    rendered.remove_prefix(mark + kMark.size());
-  }
+  return parts_between(kMark, rendered);
+}
+
+std::vector<std::string_view> ControlText::split_at_images(std::string_view rendered) {
+  return parts_between(kImageMark, rendered);
 }
 
 } // namespace anyclaude::prompt

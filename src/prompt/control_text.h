@@ -19,9 +19,10 @@ class ControlText {
   /// The texts of the model's control tokens.
   explicit ControlText(std::vector<std::string> texts);
 
-  /// Two more marks, for places in a prompt. Unicode noncharacters, as the first.
+  /// More marks, for places in a prompt. Unicode noncharacters, as the first.
   static constexpr std::string_view kPlaceMark = "\xEF\xB7\x91";  // U+FDD1
   static constexpr std::string_view kAnswerMark = "\xEF\xB7\x92"; // U+FDD2
+  static constexpr std::string_view kImageMark = "\xEF\xB7\x93";  // U+FDD3, round an image's name
 
   /// `text` with a mark inside every control text. Marks already in it are taken out: they are
   /// never text.
@@ -30,8 +31,11 @@ class ControlText {
   /// Length of the longest control text that `text` begins with; 0 for none.
   std::size_t match(std::string_view text) const;
 
-  /// The parts between marks.
+  /// The parts between marks inside control texts.
   static std::vector<std::string_view> split(std::string_view rendered);
+
+  /// The texts between images, and between each two of them the name of the image.
+  static std::vector<std::string_view> split_at_images(std::string_view rendered);
 
  private:
   std::array<std::vector<std::string>, 256> by_first_byte_;

@@ -105,8 +105,11 @@ Arrangement PromptBuilder::arrange(const anthropic::Request& request,
 }
 
 std::expected<Prompt, anthropic::Error> PromptBuilder::build(const anthropic::Request& request,
-                                                             const std::string& tenant) const {
-  Canonical canonical = canonicalize(request, control_, arrange(request, tenant));
+                                                             const std::string& tenant,
+                                                             const ImageReader& images) const {
+  Arrangement arrangement = arrange(request, tenant);
+  arrangement.images = images;
+  Canonical canonical = canonicalize(request, control_, arrangement);
   canonical.input.reasoning_effort = reasoning_effort(request);
   Prompt prompt;
   ConversationHash conversation;
@@ -127,9 +130,10 @@ std::expected<Prompt, anthropic::Error> PromptBuilder::build(const anthropic::Re
           anthropic::Error{anthropic::ErrorKind::invalid_request, "messages: " + rendered.error()});
     text = std::move(*rendered);
   }
-  auto turns = turn.parent ? tokenizer_.tokenize_behind(
-                                 turn.parent->end, text + canonical.answer_prefix, turn_starts_)
-                           : tokenizer_.tokenize(text + canonical.answer_prefix, turn_starts_);
+  text += canonical.answer_prefix;
+  auto turns = turn.parent ? tokenizer_.tokenize_behind(turn.parent->end, text, turn_starts_,
+                                                        canonical.images)
+                           : tokenizer_.tokenize(text, turn_starts_, canonical.images);
   prompt.tokens.append_range(turns.tokens);
   prompt.boundaries.append_range(turns.boundaries);
   if (canonical.answer_prefix.empty()) {

@@ -49,9 +49,11 @@ class PromptBuilder {
  public:
   PromptBuilder(ChatTemplate chat_template, Tokenizer tokenizer, PromptOptions options = {});
 
-  /// Errors are invalid_request: the template refuses the conversation.
+  /// Errors are invalid_request: the template refuses the conversation. `images` is called on this
+  /// thread, for each image once.
   std::expected<Prompt, anthropic::Error> build(const anthropic::Request& request,
-                                                const std::string& tenant = {}) const;
+                                                const std::string& tenant = {},
+                                                const ImageReader& images = {}) const;
 
   /// Keeps an answer, so that the conversation goes on with its very tokens. `answer` is what the
   /// client got, `sampled` all tokens of it but one that ended the turn.

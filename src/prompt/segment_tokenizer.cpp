@@ -63,8 +63,9 @@ std::vector<std::int32_t> SegmentTokenizer::tokenize(std::string_view rendered) 
 }
 
 SegmentTokenizer::Turns SegmentTokenizer::tokenize(std::string_view rendered,
-                                                   std::span<const std::string> turn_starts) {
-  Turns turns = tokenize_behind(0, rendered, turn_starts);
+                                                   std::span<const std::string> turn_starts,
+                                                   const NamedImages& images) {
+  Turns turns = tokenize_behind(0, rendered, turn_starts, images);
   auto& tokens = turns.tokens;
   if (tokenizer_.prompt_start >= 0 &&
       (tokens.empty() || tokens.front() != tokenizer_.prompt_start)) {
@@ -77,8 +78,22 @@ SegmentTokenizer::Turns SegmentTokenizer::tokenize(std::string_view rendered,
 
 SegmentTokenizer::Turns
 SegmentTokenizer::tokenize_behind(std::size_t before, std::string_view rendered,
-                                  std::span<const std::string> turn_starts) {
+                                  std::span<const std::string> turn_starts,
+                                  const NamedImages& images) {
   Turns turns;
+  bool is_name = false;
+  for (const std::string_view part : ControlText::split_at_images(rendered)) {
+    if (!is_name)
+      append_text(turns, before, part, turn_starts);
+    else if (const auto image = images.find(part); image != images.end())
+      turns.tokens.append_range(image->second);
+    is_name = !is_name;
+  }
+  return turns;
+}
+
+void SegmentTokenizer::append_text(Turns& turns, std::size_t before, std::string_view rendered,
+                                   std::span<const std::string> turn_starts) {
   auto& tokens = turns.tokens;
   for (const std::string_view part : ControlText::split(rendered)) {
     std::size_t begin = 0;
@@ -95,7 +110,6 @@ SegmentTokenizer::tokenize_behind(std::size_t before, std::string_view rendered,
     }
     append(tokens, part.substr(begin));
   }
-  return turns;
 }
 
 } // namespace anyclaude::prompt

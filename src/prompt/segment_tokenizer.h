@@ -1,6 +1,7 @@
 #pragma once
 
 #include "prompt/control_text.h"
+#include "prompt/prompt_images.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -44,11 +45,13 @@ class SegmentTokenizer {
     std::vector<std::int32_t> tokens;
     std::vector<int> boundaries; // tokens in front of each turn but the first, ascending
   };
-  /// The same, and where turns begin: at these texts of control tokens.
-  Turns tokenize(std::string_view rendered, std::span<const std::string> turn_starts);
+  /// The same, and where turns begin: at these texts of control tokens. Images stand where their
+  /// names are.
+  Turns tokenize(std::string_view rendered, std::span<const std::string> turn_starts,
+                 const NamedImages& images = {});
   /// The same for text behind a prompt of `before` tokens; boundaries count from its start.
   Turns tokenize_behind(std::size_t before, std::string_view rendered,
-                        std::span<const std::string> turn_starts);
+                        std::span<const std::string> turn_starts, const NamedImages& images = {});
 
  private:
   struct Segment {
@@ -58,6 +61,8 @@ class SegmentTokenizer {
   };
   using Segments = std::list<Segment>;
 
+  void append_text(Turns& turns, std::size_t before, std::string_view rendered,
+                   std::span<const std::string> turn_starts);
   void append(std::vector<std::int32_t>& tokens, std::string_view segment);
   bool cuts(const std::string& control);
   bool recall(std::vector<std::int32_t>& tokens, std::string_view segment);

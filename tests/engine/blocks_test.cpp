@@ -75,13 +75,13 @@ TEST_P(BlocksTest, ComeBackBitForBit) {
 
   for (const auto& [begin, bytes] : blocks) {
     const int end = std::min(length, begin + kBlock);
-    ASSERT_TRUE(decoder->import_cells(3, begin, end, begin, end, bytes));
+    ASSERT_TRUE(decoder->import_cells(3, begin, end, begin, end, bytes, {}));
   }
   EXPECT_EQ(compute(*decoder, 3, suffix, length), before); // the same layout: the same bits
 
   // And a part of a block is that part.
-  ASSERT_TRUE(decoder->import_cells(4, 0, kBlock, 0, kBlock, blocks[0].second));
-  ASSERT_TRUE(decoder->import_cells(4, kBlock, kBlock + 70, kBlock, 2 * kBlock, blocks[1].second));
+  ASSERT_TRUE(decoder->import_cells(4, 0, kBlock, 0, kBlock, blocks[0].second, {}));
+  ASSERT_TRUE(decoder->import_cells(4, kBlock, kBlock + 70, kBlock, 2 * kBlock, blocks[1].second, {}));
   const Logits part = compute(*decoder, 4, suffix, kBlock + 70);
   const auto fresh = decoder_of(2048, GetParam());
   compute(*fresh, 0, std::span(text).first(kBlock + 70), 0);
@@ -99,10 +99,10 @@ TEST_P(BlocksTest, WhatIsNotTheBlockIsRefusedAndNothingChanges) {
 
   const auto& bytes = blocks[1].second;
   const auto all = std::span<const std::byte>(bytes);
-  EXPECT_FALSE(decoder->import_cells(1, 0, kBlock, 0, kBlock, bytes)); // another place
-  EXPECT_FALSE(decoder->import_cells(1, kBlock, kBlock + 200, kBlock, kBlock + 200, bytes));
+  EXPECT_FALSE(decoder->import_cells(1, 0, kBlock, 0, kBlock, bytes, {})); // another place
+  EXPECT_FALSE(decoder->import_cells(1, kBlock, kBlock + 200, kBlock, kBlock + 200, bytes, {}));
   for (const std::size_t size : {std::size_t{0}, std::size_t{7}, all.size() / 2, all.size() - 1})
-    EXPECT_FALSE(decoder->import_cells(1, kBlock, 2 * kBlock, kBlock, 2 * kBlock, all.first(size)));
+    EXPECT_FALSE(decoder->import_cells(1, kBlock, 2 * kBlock, kBlock, 2 * kBlock, all.first(size), {}));
   std::vector<std::byte> none;
   EXPECT_FALSE(decoder->export_cells(0, kBlock, 3 * kBlock, none)); // more than it has
   EXPECT_FALSE(decoder->export_cells(9, 0, kBlock, none));
@@ -144,7 +144,7 @@ class BlockSaboteur : public ForwardingDecoder {
   }
 
   bool import_cells(SequenceId sequence, int begin, int end, int first, int last,
-                    std::span<const std::byte> bytes) override {
+                    std::span<const std::byte> bytes, std::span<const Token> tokens) override {
     std::vector<std::byte> copy(bytes.begin(), bytes.end());
     // Keys and values of each layer stand one after the other, with a few words in front of each
     // that libllama looks at.
@@ -158,7 +158,7 @@ class BlockSaboteur : public ForwardingDecoder {
       if (fault_ == Fault::shifted)
         std::copy_backward(data.begin(), data.end() - kSpared, data.end());
     }
-    return ForwardingDecoder::import_cells(sequence, begin, end, first, last, copy);
+    return ForwardingDecoder::import_cells(sequence, begin, end, first, last, copy, tokens);
   }
 
  private:

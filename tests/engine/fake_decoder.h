@@ -90,6 +90,18 @@ class FakeDecoder : public Decoder {
     return status;
   }
 
+  DecodeStatus decode_image(SequenceId sequence, int begin, const ImageInput& image) override {
+    require(!image.embedding().empty(), "an image without its embedding");
+    require(kv::begins_image(image.tokens().front()), "an image that does not begin");
+    std::vector<BatchToken> batch;
+    for (const Token token : image.tokens())
+      batch.push_back({token, begin + static_cast<int>(batch.size()), sequence, false});
+    const std::size_t most = std::exchange(batch_tokens_, batch.size());
+    const DecodeStatus status = decode(batch);
+    batch_tokens_ = most;
+    return status;
+  }
+
   void truncate(SequenceId sequence, int length) override {
     require(!stateful_, "a sequence with a state to shorten");
     if (length < this->length(sequence))
@@ -163,14 +175,14 @@ class FakeDecoder : public Decoder {
   }
 
   bool import_cells(SequenceId sequence, int begin, int end, int first, int last,
-                    std::span<const std::byte> bytes) override {
+                    std::span<const std::byte> bytes, std::span<const Token> expected) override {
     const auto count = static_cast<std::size_t>(last - first);
     require(cells_used() + count <= cells_, "more cells to import than there is room");
     require(sequence >= 0 && sequence < sequences_, "a sequence it does not have");
     if (refuses_cells || bytes.size() != count * (sizeof(std::uint64_t) + sizeof(Token)))
       return false;
     memory_.import_cells(sequence, begin, end, first, last,
-                         bytes.first(count * sizeof(std::uint64_t)));
+                         bytes.first(count * sizeof(std::uint64_t)), expected);
     now += block_time;
     ++imported;
     const auto tokens = bytes.subspan(count * sizeof(std::uint64_t));

@@ -10,6 +10,9 @@ class ForwardingDecoder : public Decoder {
   explicit ForwardingDecoder(Decoder& decoder) : decoder_(decoder) {}
 
   DecodeStatus decode(std::span<const BatchToken> batch) override { return decoder_.decode(batch); }
+  DecodeStatus decode_image(SequenceId sequence, int begin, const ImageInput& image) override {
+    return decoder_.decode_image(sequence, begin, image);
+  }
   void truncate(SequenceId sequence, int length) override { decoder_.truncate(sequence, length); }
   std::span<const float> logits(int index) override { return decoder_.logits(index); }
   std::unique_ptr<Sampler> make_sampler(const SamplingOptions& options) override {
@@ -34,8 +37,8 @@ class ForwardingDecoder : public Decoder {
     return decoder_.export_cells(sequence, begin, end, bytes);
   }
   bool import_cells(SequenceId sequence, int begin, int end, int first, int last,
-                    std::span<const std::byte> bytes) override {
-    return decoder_.import_cells(sequence, begin, end, first, last, bytes);
+                    std::span<const std::byte> bytes, std::span<const Token> tokens) override {
+    return decoder_.import_cells(sequence, begin, end, first, last, bytes, tokens);
   }
 
  private:

@@ -149,7 +149,7 @@ class LogitsRun {
   LogitsRun(Decoder& decoder, const SchedulerOptions& options) : scheduler(decoder, options) {}
 
   const Answered& ask(std::string tenant, std::vector<Token> prompt, int max_tokens,
-                      std::vector<int> boundaries = {}) {
+                      std::vector<int> boundaries = {}, std::vector<PlacedImage> images = {}) {
     Answered& answered = all.emplace_back();
     answered.tenant = std::move(tenant);
     answered.prompt = std::move(prompt);
@@ -158,6 +158,7 @@ class LogitsRun {
     job.tenant = answered.tenant;
     job.prompt = answered.prompt;
     job.boundaries = std::move(boundaries);
+    job.images = std::move(images);
     job.sampling.temperature = 0;
     job.max_tokens = max_tokens;
     job.on_event = [&answered](const JobEvent& event) { answered.heard(event); };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "demo/demo_model.h"
+#include "demo/demo_projector.h"
 #include "demo/gguf_file.h"
 #include "engine/model.h"
 
@@ -47,6 +48,17 @@ inline std::filesystem::path random_model_file(demo::Architecture architecture) 
   if (std::filesystem::exists(model_folder() / name.c_str()))
     return model_folder() / name.c_str();
   return write_model(options, name.c_str());
+}
+
+/// The projector that goes with it.
+inline std::filesystem::path projector_file(demo::Architecture architecture) {
+  const auto name = "mmproj-" + std::string(demo::architecture_name(architecture)) + ".gguf";
+  auto path = model_folder() / name.c_str();
+  if (!std::filesystem::exists(path)) {
+    const auto written = demo::write_demo_projector({.architecture = architecture}, path);
+    EXPECT_TRUE(written) << written.error();
+  }
+  return path;
 }
 
 inline std::unique_ptr<Model> load_model(const std::filesystem::path& path) {

@@ -63,7 +63,7 @@ class CellModel : public SequenceMemory, public BlockMemory {
   }
 
   bool import_cells(SequenceId sequence, int begin, int end, int first, int last,
-                    std::span<const std::byte> bytes) override {
+                    std::span<const std::byte> bytes, std::span<const Token>) override {
     if (first > begin || end > last || begin >= end)
       throw std::logic_error("a range to import that is not in the block");
     if (bytes.size() != static_cast<std::size_t>(last - first) * sizeof(std::uint64_t))
