@@ -72,9 +72,15 @@ class DemoModels:
             name += "-" + arch
         return self._make((text, size, arch), name, size, options)
 
-    def random(self, size="tiny", seed=1):
-        name = f"random-{size}-{seed}"
-        return self._make(name, name, size, lambda: ["--random", "--seed", str(seed)])
+    def random(self, size="tiny", seed=1, arch="qwen3"):
+        name = f"random-{size}-{seed}" + ("" if arch == "qwen3" else "-" + arch)
+        return self._make(name, name, size,
+                          lambda: ["--random", "--seed", str(seed), "--arch", arch])
+
+    def projector(self, arch="qwen3"):
+        """What lets the tiny model of this architecture see images."""
+        name = "mmproj-" + arch
+        return self._make(name, name, "tiny", lambda: ["--mmproj", "--arch", arch])
 
     def _make(self, key, name, size, options):
         if key not in self._made:

@@ -270,7 +270,9 @@ std::expected<Chunks, std::string> MtmdEncoder::decode(std::string_view base64) 
                                        file->size(), false, mtmd_helper_init_opt_default())
           .bitmap);
   if (!bitmap || mtmd_bitmap_is_audio(bitmap.get()))
-    return std::unexpected("it cannot be decoded");
+    return std::unexpected(header->type == "image/webp"
+                               ? "it cannot be decoded; WebP needs ffmpeg in the server's PATH"
+                               : "it cannot be decoded");
   Chunks chunks = prepare(context_.get(), bitmap.get());
   if (!chunks)
     return std::unexpected("the model's projector does not take it");

@@ -21,7 +21,7 @@ Json serialised(const ResultBlock& block) {
           [](const ImageBlock& b) {
             return Json{
                 {"type", "image"},
-                {"source", {{"type", "base64"}, {"media_type", b.media_type}, {"data", b.data}}}};
+                {"source", {{"type", "base64"}, {"media_type", b.media_type}, {"data", *b.data}}}};
           },
           [](const ToolReferenceBlock& b) {
             return Json{{"type", "tool_reference"}, {"tool_name", b.tool_name}};

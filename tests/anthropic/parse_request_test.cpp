@@ -127,11 +127,11 @@ TEST(ParseRequest, ImagesByDataAndByUrl) {
       blocks({{"type", "image"},
               {"source", {{"type", "base64"}, {"media_type", "image/png"}, {"data", "iVBO"}}}})));
   EXPECT_EQ(data.media_type, "image/png");
-  EXPECT_EQ(data.data, "iVBO");
+  EXPECT_EQ(*data.data, "iVBO");
   const auto url = only_block<ImageBlock>(accepted(
       blocks({{"type", "image"}, {"source", {{"type", "url"}, {"url", "https://x.test/a"}}}})));
   EXPECT_EQ(url.media_type, "");
-  EXPECT_EQ(url.data, "https://x.test/a");
+  EXPECT_EQ(*url.data, "https://x.test/a");
 }
 
 TEST(ParseRequest, WhatNoLocalModelCanReadBecomesAPlaceholder) {

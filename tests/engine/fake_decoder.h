@@ -146,11 +146,12 @@ class FakeDecoder : public Decoder {
   }
 
   void clear(SequenceId sequence) override {
+    auto& row = tokens_[sequence];
     if (stateful_)
       states_.clear(sequence);
-    else
-      memory_.remove(sequence, 0, length(sequence));
-    tokens_[sequence].clear();
+    else if (!row.empty()) // it need not begin at its start
+      memory_.remove(sequence, row.begin()->first, row.rbegin()->first + 1);
+    row.clear();
   }
 
   std::vector<std::byte> save(SequenceId sequence) override { return states_.save(sequence); }
