@@ -6,6 +6,7 @@
 #include "anthropic/answer_blocks.h"
 #include "backend/call_constraint.h"
 #include "backend/server_tools.h"
+#include "engine/model_fingerprint.h"
 #include "prompt/answer_format.h"
 
 #include <spdlog/spdlog.h>
@@ -191,9 +192,9 @@ std::shared_ptr<const answer::ThinkingSeal> make_seal(const std::filesystem::pat
   if (!folder.empty()) {
     std::error_code ignored; // the key's own error says more
     std::filesystem::create_directories(folder, ignored);
-    auto kept = answer::ThinkingSeal::kept_in(folder / "thinking.key");
+    const auto kept = text::kept_key(folder / "thinking.key");
     if (kept)
-      return std::make_shared<const answer::ThinkingSeal>(std::move(*kept));
+      return std::make_shared<const answer::ThinkingSeal>(*kept);
     spdlog::warn("thinking blocks will be foreign after a restart: {}", kept.error());
   }
   return std::make_shared<const answer::ThinkingSeal>();
@@ -236,7 +237,9 @@ struct Embedded::Lazy {
 
 Embedded::Embedded(engine::EngineOptions options, prompt::PromptOptions prompts)
     : prompt_options_(std::move(prompts)), model_id_(options.model.stem().string()),
-      model_time_(modification_time(options.model)), cache_folder_(options.cache_folder), lazy_(std::make_unique<Lazy>()),
+      model_time_(modification_time(options.model)),
+      model_file_(options.model), cache_folder_(options.cache_folder),
+      lazy_(std::make_unique<Lazy>()),
       watch_([this](std::int32_t token) { return engine_.model().piece(token); }),
       engine_(std::move(options)) {}
 
@@ -253,7 +256,10 @@ std::expected<const prompt::PromptBuilder*, Error> Embedded::prompts() const {
       lazy_->error = parsed.error();
       return;
     }
-    lazy_->prompts.emplace(std::move(*parsed), tokenizer_of(engine_.model()), prompt_options_);
+    prompt::PromptOptions options = prompt_options_;
+    if (!options.replay_folder.empty())
+      options.model = engine::model_content_hash(model_file_, cache_folder_ / "model-hashes");
+    lazy_->prompts.emplace(std::move(*parsed), tokenizer_of(engine_.model()), std::move(options));
     lazy_->seal = make_seal(cache_folder_);
     lazy_->markers = answer_markers(engine_.model(), lazy_->prompts->dialect());
   });

@@ -39,6 +39,7 @@ class Embedded : public Backend {
   prompt::PromptOptions prompt_options_;
   std::string model_id_;
   std::int64_t model_time_ = 0; // of the file, seconds
+  std::filesystem::path model_file_;
   std::filesystem::path cache_folder_;
   std::unique_ptr<Lazy> lazy_;
   prompt::PromptWatch watch_; // asks the engine only for the texts of a prompt's tokens

@@ -86,7 +86,6 @@ class Daemon {
   std::expected<void, std::string> start_control(launch::ControlListener listener);
   std::expected<void, std::string> start_gateway();
   void start_backend();
-  std::filesystem::path folder_for(const char* name) const;
   void refresh();
 
   const DaemonOptions& options_;
@@ -146,11 +145,11 @@ std::expected<void, std::string> Daemon::start_control(launch::ControlListener l
   return {};
 }
 
-/// A folder of this name in the state folder; nothing where there can be none, with a warning.
-std::filesystem::path Daemon::folder_for(const char* name) const {
-  if (options_.state.empty())
+/// A private folder of this name; nothing where there can be none, with a warning.
+std::filesystem::path private_folder(const std::filesystem::path& where, const char* name) {
+  if (where.empty())
     return {};
-  auto folder = options_.state / name;
+  auto folder = where / name;
   if (const auto made = launch::make_private_folder(folder); !made) {
     spdlog::warn("{}; nothing is kept there", made.error());
     return {};
@@ -178,7 +177,9 @@ void Daemon::start_backend() {
     prompt::PromptOptions prompts;
     prompts.layout =
         prompt::parse_layout(options_.prompt_layout).value_or(prompt::Layout::stable_first);
-    prompts.tool_order_folder = folder_for("tool-order");
+    prompts.tool_order_folder = private_folder(options_.state, "tool-order");
+    if (options_.keeps_prefixes)
+      prompts.replay_folder = private_folder(options_.cache, "replay");
     auto own = std::make_unique<backend::Embedded>(std::move(engine), std::move(prompts));
     embedded = own.get();
     made = std::move(own);

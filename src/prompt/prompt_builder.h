@@ -24,7 +24,8 @@ namespace anyclaude::prompt {
 struct Arrangement;
 struct Canonical;
 
-/// A prompt on its way to become the beginning of the next turn's (see ReplayMemory).
+/// A prompt on its way to become the beginning of the next turn's (see ReplayMemory). A request that
+/// is to leave nothing on the disk sets `turn.kept` to false.
 struct Continuation {
   ConversationHash conversation; // up to the question
   ReplayTurn turn;               // without the answer
@@ -41,7 +42,9 @@ struct Prompt {
 /// How requests become prompts.
 struct PromptOptions {
   Layout layout = Layout::stable_first;
-  std::filesystem::path tool_order_folder; // where the order of tools is kept; empty: nowhere
+  std::filesystem::path tool_order_folder{}; // where the order of tools is kept; empty: nowhere
+  std::filesystem::path replay_folder{};   // where answers are kept; empty: in memory only
+  std::string model{};                     // tells models' answers apart there
 };
 
 /// Makes the prompt of a request for one model. Thread-safe.

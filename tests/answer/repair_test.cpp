@@ -7,10 +7,7 @@
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
-#include <sys/stat.h>
 
-#include <filesystem>
-#include <fstream>
 
 namespace anyclaude::answer {
 namespace {
@@ -242,24 +239,6 @@ TEST(ThinkingSeal, KnowsItsOwn) {
   EXPECT_EQ(other.origin("I think.", signature), ThinkingSeal::Origin::foreign);
   EXPECT_EQ(seal.origin("I think.", ""), ThinkingSeal::Origin::foreign);
   EXPECT_EQ(seal.origin("I think.", signature + "0"), ThinkingSeal::Origin::edited);
-}
-
-TEST(ThinkingSeal, IsKeptForTheNextProcess) {
-  const auto folder =
-      std::filesystem::temp_directory_path() / ("anyclaude-seal-" + std::to_string(getpid()));
-  std::filesystem::create_directory(folder);
-  const auto file = folder / "thinking.key";
-  const auto first = ThinkingSeal::kept_in(file);
-  const auto second = ThinkingSeal::kept_in(file);
-  ASSERT_TRUE(first && second);
-  EXPECT_EQ(second->origin("a", first->sign("a")), ThinkingSeal::Origin::ours);
-  struct stat status{};
-  ASSERT_EQ(stat(file.c_str(), &status), 0);
-  EXPECT_EQ(status.st_mode & 0777, 0600U);
-  std::ofstream(file) << "short";
-  EXPECT_EQ(ThinkingSeal::kept_in(file).error(), file.string() + " is not a key; remove it");
-  std::filesystem::remove_all(folder);
-  EXPECT_FALSE(ThinkingSeal::kept_in(file));
 }
 
 } // namespace
