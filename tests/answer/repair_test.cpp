@@ -152,6 +152,19 @@ TEST(Repair, ClosingTagsThatWereLeftOut) { // ollama #17914
             Blocks{R"(tool:Bash {"command":"ls","timeout":5})"});
 }
 
+TEST(Repair, ATagWithoutItsEndTakesNothingOfWhatFollows) {
+  Format format;
+  format.dialect = detect_dialect("<｜DSML｜function_calls><｜DSML｜invoke name=");
+  format.tools = tool_set({{"Write", {{"type", "object"}}}});
+  const std::string lost = "words that are nobody's attributes";
+  const auto seen = read("<｜DSML｜function_calls><｜DSML｜invoke name=\"Write\"><｜DSML｜parameter "
+                         "name=\"content\" string=\"true\"" +
+                             lost + " <b></｜DSML｜parameter></｜DSML｜invoke></｜DSML｜function_calls>",
+                         format);
+  EXPECT_TRUE(seen.text().contains(lost));
+  EXPECT_TRUE(seen.cut);
+}
+
 TEST(Repair, ClosingTagsWithinAValueAreItsText) {
   const std::string command = "echo '</function>' '<parameter=x>' '<b>' </tool_call>";
   EXPECT_EQ(read("<tool_call><function=Bash><parameter=command>\n" + command +
