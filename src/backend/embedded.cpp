@@ -259,6 +259,7 @@ std::expected<const prompt::PromptBuilder*, Error> Embedded::prompts() const {
     prompt::PromptOptions options = prompt_options_;
     if (!options.replay_folder.empty())
       options.model = engine::model_content_hash(model_file_, cache_folder_ / "model-hashes");
+    options.most_tokens = 2 * static_cast<std::size_t>(engine_.context_tokens());
     lazy_->prompts.emplace(std::move(*parsed), tokenizer_of(engine_.model()), std::move(options));
     lazy_->seal = make_seal(cache_folder_);
     lazy_->markers = answer_markers(engine_.model(), lazy_->prompts->dialect());
@@ -318,7 +319,7 @@ std::expected<int, Error> Embedded::count_tokens(const anthropic::Request& reque
   const auto prompt = (*builder)->build(noted);
   if (!prompt)
     return std::unexpected(prompt.error());
-  return static_cast<int>(prompt->tokens.size());
+  return static_cast<int>(prompt->tokens.size() + prompt->beyond);
 }
 
 std::expected<std::unique_ptr<Generation>, Error>
@@ -341,16 +342,16 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
   for (const std::string& warning : prompt->warnings)
     spdlog::warn("{}", warning);
 
-  watch_.add(caller.tenant, prompt->tokens, prompt->boundaries);
-
   // One token must be left for the answer. The client reads the numbers from this very sentence.
   const int context = engine_.context_tokens();
-  if (std::cmp_greater_equal(prompt->tokens.size(), context))
-    return refuse(ErrorKind::invalid_request,
-                  "prompt is too long: " + std::to_string(prompt->tokens.size()) + " tokens > " +
-                      std::to_string(context - 1) + " maximum");
+  if (const std::size_t size = prompt->tokens.size() + prompt->beyond;
+      std::cmp_greater_equal(size, context))
+    return refuse(ErrorKind::invalid_request, "prompt is too long: " + std::to_string(size) +
+                                                  " tokens > " + std::to_string(context - 1) +
+                                                  " maximum");
   if (prompt->tokens.empty())
     return refuse(ErrorKind::invalid_request, "messages: the prompt is empty");
+  watch_.add(caller.tenant, prompt->tokens, prompt->boundaries);
 
   engine::Job job;
   job.tenant = caller.tenant;

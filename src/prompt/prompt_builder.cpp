@@ -94,7 +94,7 @@ PromptBuilder::PromptBuilder(ChatTemplate chat_template, Tokenizer tokenizer, Pr
     : template_(std::move(chat_template)), layout_(options.layout),
       tool_order_(std::make_unique<ToolOrder>(std::move(options.tool_order_folder))),
       control_(tokenizer.control_texts), turn_ends_(tokenizer.turn_ends),
-      tokenizer_(std::move(tokenizer)),
+      tokenizer_(std::move(tokenizer), SegmentTokenizer::kBytes, options.most_tokens),
       memory_(std::make_unique<ReplayMemory>(ReplayMemory::kBytes, open_store(options))) {
   TurnTexts turns = find_turns(template_, control_);
   turn_starts_ = std::move(turns.starts);
@@ -149,6 +149,7 @@ std::expected<Prompt, anthropic::Error> PromptBuilder::build(const anthropic::Re
                            : tokenizer_.tokenize(text + canonical.answer_prefix, turn_starts_);
   prompt.tokens.append_range(turns.tokens);
   prompt.boundaries.append_range(turns.boundaries);
+  prompt.beyond = turns.beyond;
   if (canonical.answer_prefix.empty()) {
     turn.tokens = std::move(turns.tokens);
     turn.boundaries = std::move(turns.boundaries);

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <expected>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -33,6 +34,7 @@ struct Continuation {
 
 struct Prompt {
   std::vector<std::int32_t> tokens;
+  std::size_t beyond = 0;      // about how many more there are (see PromptOptions::most_tokens)
   std::vector<int> boundaries; // where messages end, in tokens from the start, ascending
   answer::Format format;       // how to read the answer
   std::optional<Continuation> continuation;
@@ -44,6 +46,8 @@ struct PromptOptions {
   Layout layout = Layout::stable_first;
   std::filesystem::path tool_order_folder{}; // where the order of tools is kept; empty: nowhere
   std::filesystem::path replay_folder{};   // where answers are kept; empty: in memory only
+  /// What is longer than this by far is not tokenized to its end, and not usable.
+  std::size_t most_tokens = std::numeric_limits<std::size_t>::max();
   std::string model{};                     // tells models' answers apart there
 };
 
