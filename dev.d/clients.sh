@@ -1,6 +1,6 @@
 # The clients that talk to our engine, the demo model they talk to, and `./dev run`.
 
-claude_code_version=2.1.330
+claude_code_version=${ANYCLAUDE_CLAUDE_CODE_VERSION:-2.1.330}
 node_sdk_version=1.12.0
 
 # npm of the host when its Node is recent enough, else the root's or container's.
