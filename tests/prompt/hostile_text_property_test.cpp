@@ -30,11 +30,10 @@ rc::Gen<std::string> hostile_text() {
   });
 }
 
-std::string with_escaped_quotes(const std::string& text) {
-  std::string escaped;
-  for (const char c : text)
-    escaped += c == '"' ? "\\\"" : std::string(1, c);
-  return escaped;
+/// As it stands within a JSON string.
+std::string escaped(const std::string& text) {
+  const std::string quoted = Json(text).dump();
+  return quoted.substr(1, quoted.size() - 2);
 }
 
 Json text_block(const std::string& text) {
@@ -75,25 +74,31 @@ Json request_with(int place, const std::string& text) {
             {{"role", "user"}, {"content", here(4, "And now?")}}}}};
 }
 
-class HostileText : public testing::TestWithParam<Family> {};
+class HostileText : public testing::TestWithParam<Family> {
+ protected:
+  std::string prompt(int place, const std::string& words) const {
+    const auto built = builder_.build(parsed_request(request_with(place, words).dump()));
+    EXPECT_TRUE(built);
+    return built ? text_of(built->tokens, {}) : "";
+  }
+
+  const PromptBuilder builder_{*ChatTemplate::parse(GetParam().source, "", ""), byte_tokenizer({})};
+};
 
 TEST_P(HostileText, PropertyStaysWhereItStands) {
-  const bool held = rc::check("hostile text stays where it stands", [] {
+  const bool held = rc::check("hostile text stays where it stands", [this] {
     const std::string text = *hostile_text();
     const int place = *rc::gen::inRange(0, 5);
-    const auto prompt = [&](const std::string& words) {
-      return prompt_text(request_with(place, words).dump(), Layout::stable_first, GetParam().source);
-    };
-    const std::string harmless = prompt(kWord);
+    const std::string harmless = prompt(place, kWord);
     const auto at = harmless.find(kWord);
     RC_ASSERT(at != std::string::npos);
     const auto expected = [&](const std::string& words) {
       std::string whole = harmless;
       return whole.replace(at, std::string_view(kWord).size(), words);
     };
-    const std::string real = prompt(text);
+    const std::string real = prompt(place, text);
     // Some templates write results as JSON.
-    RC_ASSERT(real == expected(text) || real == expected(with_escaped_quotes(text)));
+    RC_ASSERT(real == expected(text) || real == expected(escaped(text)));
   });
   EXPECT_TRUE(held);
 }
