@@ -73,6 +73,10 @@ struct HeaderNeeds {
 };
 std::expected<BlockHeader, HeaderNeeds> read_header(std::span<const std::byte> bytes);
 
+/// The header of a block that is the same but for what stands in front of it: under another parent,
+/// with the key that follows from that. `header` was read_header()'s before.
+std::vector<std::byte> with_parent(std::span<const std::byte> header, const BlockKey& parent);
+
 /// Whether the bytes of a section are those that were written.
 bool is_sound(const Section& section, std::span<const std::byte> bytes);
 
