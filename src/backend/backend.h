@@ -51,6 +51,8 @@ struct Caller {
   std::string tenant;
   /// Nobody looks at the answer while it is made: it may wait for those that somebody looks at.
   bool background = false;
+  /// Nothing of what is said may reach the disk.
+  bool is_private = false;
 };
 
 /// Called from any thread, in order, never after the Generation's destructor has returned. Must not

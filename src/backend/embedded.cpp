@@ -306,7 +306,7 @@ std::optional<EngineNumbers> Embedded::engine_numbers() const {
                        .cells_spanned = stats.span,
                        .checkpoints = stats.checkpoints,
                        .checkpoint_bytes = stats.checkpoint_bytes,
-                       .stored_bytes = stats.stored_bytes,
+                       .stored_bytes = stats.store.memory_bytes,
                        .stored_tokens_restored = stats.restored_tokens};
 }
 
@@ -358,12 +358,16 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
   job.priority = caller.background ? engine::Priority::background : engine::Priority::interactive;
   job.prompt = std::move(prompt->tokens);
   job.boundaries = std::move(prompt->boundaries);
+  job.stable_tokens = prompt->stable_tokens;
+  job.is_kept = !caller.is_private;
   job.sampling = sampling(request, engine_.model().facts().sampling);
   job.max_tokens = request.max_tokens;
   job.stop_sequences = request.stop_sequences;
   job.visible_control = lazy_->markers;
   job.sampling.constraint = make_constraint(
       prompt->format, prompt::answer_demand(request, prompt->format), lazy_->markers);
+  if (prompt->continuation && caller.is_private)
+    prompt->continuation->turn.kept = false;
   auto keep = [builder = *builder, continuation = std::move(prompt->continuation)](
                   const std::vector<anthropic::ContentBlock>& blocks,
                   std::span<const std::int32_t> sampled) mutable {

@@ -27,6 +27,7 @@ class Embedded : public Backend {
   start(const anthropic::Request& request, const Caller& caller, EventSink sink) override;
 
   const engine::Engine& engine() const { return engine_; }
+  engine::Engine& engine() { return engine_; }
 
   /// How far the last prompts begin like those before, oldest first.
   std::vector<prompt::PromptReport> prompt_reports() const { return watch_.reports(); }

@@ -1,5 +1,6 @@
 #include "commands/daemon.h"
 
+#include "anthropic/json.h"
 #include "backend/embedded.h"
 #include "backend/no_model.h"
 #include "gateway/gateway.h"
@@ -10,6 +11,7 @@
 #if defined(__GLIBC__)
 #include <malloc.h>
 #endif
+#include <nlohmann/json.hpp>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -60,6 +62,33 @@ launch::SessionNumbers session_numbers(const telemetry::Stats& stats, const std:
           .records = telemetry::to_json(stats.records(session))};
 }
 
+/// What the engine keeps of prefixes, for `anyclaude cache`. `change` is told to it first.
+std::string store_numbers(engine::Engine& engine, const std::string& model,
+                          const std::string& change) {
+  std::uint64_t told = 0;
+  if (!change.empty())
+    told = engine.store_changed(change == "cleared");
+  const engine::SchedulerStats stats = engine.stats();
+  const kv::BlockStoreStats& store = stats.store;
+  const Json json = {{"model", model},
+                     {"change", told},
+                     {"changes_seen", engine.store_changes_seen()},
+                     {"running", stats.running + stats.queued},
+                     {"unstored", stats.unstored_prefixes + store.unwritten_bytes},
+                     {"requests", store.totals.requests},
+                     {"asked_tokens", store.totals.asked_tokens},
+                     {"found_tokens", store.totals.found_tokens},
+                     {"saved_seconds", store.totals.saved_seconds},
+                     {"restored_tokens", stats.restored_tokens},
+                     {"blocks", store.blocks},
+                     {"memory_bytes", store.memory_bytes},
+                     {"disk_bytes", store.disk_bytes},
+                     {"pinned_bytes", store.pinned_bytes},
+                     {"evicted", store.evicted},
+                     {"damaged", store.damaged}};
+  return json.dump();
+}
+
 /// The parts of a daemon and what it says of itself.
 class Daemon {
  public:
@@ -96,7 +125,7 @@ class Daemon {
   launch::DaemonStatus status_;
   std::unique_ptr<launch::ControlServer> control_;
   std::unique_ptr<backend::Backend> backend_;
-  const backend::Embedded* embedded_ = nullptr; // the backend, when it is one
+  backend::Embedded* embedded_ = nullptr; // the backend, when it is one
   std::unique_ptr<gateway::Gateway> gateway_;   // the last: its threads use the others
 };
 
@@ -136,6 +165,11 @@ std::expected<void, std::string> Daemon::start_control(launch::ControlListener l
     const std::scoped_lock lock(mutex_);
     return embedded_ ? prompt::to_json(embedded_->prompt_reports()) : std::string("[]");
   };
+  callbacks.store = [this](const std::string& change) {
+    const std::scoped_lock lock(mutex_);
+    return embedded_ ? store_numbers(embedded_->engine(), status_.model_id, change)
+                     : std::string("{}");
+  };
   if (options_.ends_with_last_launcher)
     callbacks.on_last_detached = [] { ::kill(::getpid(), SIGTERM); };
   auto control = launch::ControlServer::start(std::move(listener), std::move(callbacks));
@@ -159,7 +193,7 @@ std::filesystem::path private_folder(const std::filesystem::path& where, const c
 
 void Daemon::start_backend() {
   std::unique_ptr<backend::Backend> made;
-  const backend::Embedded* embedded = nullptr;
+  backend::Embedded* embedded = nullptr;
   if (options_.model.empty()) {
     made = std::make_unique<backend::NoModel>();
   } else {
@@ -196,7 +230,7 @@ std::expected<void, std::string> Daemon::start_gateway() {
   // A token that changes with every start must not make another tenant of its owner, or nothing
   // that is kept on the disk would be found again.
   const bool made = options_.token.empty() || options_.token_was_made;
-  options.tokens = {{token_, made ? "owner" : ""}};
+  options.tokens = {{token_, made ? gateway::kOwner : ""}};
   options.token_hint = options_.ends_with_last_launcher
                            ? "Start Claude Code with `anyclaude`, which knows the token."
                            : "`anyclaude serve` has printed the token when it started.";

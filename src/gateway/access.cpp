@@ -13,12 +13,7 @@
 #include <utility>
 
 namespace anyclaude::gateway {
-namespace {
 
-using anthropic::Error;
-using anthropic::ErrorKind;
-
-/// 128 bits of BLAKE3: the same token is the same tenant after a restart, and two never meet.
 std::string tenant_of(std::string_view secret) {
   blake3_hasher hasher;
   blake3_hasher_init_derive_key(&hasher, "anyclaude tenant of a token");
@@ -31,6 +26,11 @@ std::string tenant_of(std::string_view secret) {
   }
   return out;
 }
+
+namespace {
+
+using anthropic::Error;
+using anthropic::ErrorKind;
 
 /// Takes as long for a wrong secret as for the right one.
 bool equal_in_constant_time(std::string_view secret, std::string_view presented) {

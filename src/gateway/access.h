@@ -17,6 +17,13 @@ struct Token {
   std::string tenant; // empty: named after a hash of the secret
 };
 
+/// The tenant of whoever started the server, where nobody chose a token.
+inline constexpr const char* kOwner = "owner";
+
+/// The tenant of a token that has none: 128 bits of a hash, so that the same token is the same tenant
+/// after a restart, and two never meet.
+std::string tenant_of(std::string_view secret);
+
 struct AccessOptions {
   std::vector<Token> tokens{}; // none: every request that needs one is refused
   std::string bound_host = "127.0.0.1";

@@ -225,6 +225,7 @@ void Gateway::messages(const Asked& asked) {
   }
   backend::Caller caller = asked.caller;
   caller.background = is_background(asked.request, *request);
+  caller.is_private = asked.route.is_private;
   auto generation = backend_.start(
       *request, caller, [answer](anthropic::Event event) { answer->on_event(std::move(event)); });
   if (!generation) {

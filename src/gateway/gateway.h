@@ -28,7 +28,8 @@ struct GatewayOptions {
 /// The Messages API over HTTP in front of a backend:
 ///   POST /v1/messages, POST /v1/messages/count_tokens, GET /v1/models, GET /v1/models/{id},
 ///   GET /health, GET /, GET /metrics (for Prometheus)
-/// each also behind /s/<session>, which attributes a request to a launcher's session in the stats.
+/// each also behind /s/<session>, which attributes a request to a launcher's session in the stats,
+/// and /p/<session>, which besides keeps what it says off the disk.
 /// Whatever model a request names, the backend's answers; a client's favourite is not always here.
 class Gateway {
  public:

@@ -36,7 +36,9 @@ std::string percent_decoded(std::string_view text) {
 Route route_of(std::string_view path) {
   Route route;
   constexpr std::string_view kSession = "/s/";
-  if (path.starts_with(kSession)) {
+  constexpr std::string_view kPrivate = "/p/";
+  if (path.starts_with(kSession) || path.starts_with(kPrivate)) {
+    route.is_private = path.starts_with(kPrivate);
     const std::string_view rest = path.substr(kSession.size());
     const std::string_view id = rest.substr(0, rest.find('/'));
     if (!is_session(id)) {

@@ -10,10 +10,11 @@ namespace anyclaude::gateway {
 enum class Endpoint { unknown, root, health, messages, count_tokens, models, model, metrics };
 
 /// Where a request goes. A client's base URL may carry the launcher's session as a path prefix,
-/// /s/<session>, before any path.
+/// /s/<session>, before any path; /p/<session> is a private one: nothing of it is kept on the disk.
 struct Route {
   Endpoint endpoint = Endpoint::unknown;
   std::string session;  // 1 to 64 letters, digits, '-' and '_'; empty: no prefix
+  bool is_private = false;
   std::string model_id; // decoded; for Endpoint::model
 };
 

@@ -44,6 +44,8 @@ bool ControlClient::receive() {
       session_ = std::move(message->session);
     } else if (message->prompts) {
       prompts_ = std::move(message->prompts);
+    } else if (message->store) {
+      store_ = std::move(message->store);
     }
   }
   return open;
@@ -103,6 +105,17 @@ ControlClient::ask_prompts(std::chrono::milliseconds timeout) {
   const auto waited = wait(timeout, [&] { return prompts_.has_value(); });
   if (waited && prompts_)
     return *prompts_;
+  return std::unexpected(waited ? ControlFailure::closed : waited.error());
+}
+
+std::expected<std::string, ControlFailure>
+ControlClient::ask_store(const std::string& change, std::chrono::milliseconds timeout) {
+  store_.reset();
+  if (!channel_.send(encode_store_question(change)))
+    return std::unexpected(ControlFailure::closed);
+  const auto waited = wait(timeout, [&] { return store_.has_value(); });
+  if (waited && store_)
+    return *store_;
   return std::unexpected(waited ? ControlFailure::closed : waited.error());
 }
 

@@ -40,6 +40,11 @@ class ControlClient {
   /// Blocks until the daemon has answered: a JSON array, see prompt::PromptReport.
   std::expected<std::string, ControlFailure> ask_prompts(std::chrono::milliseconds timeout);
 
+  /// Says what was done to the files of the store: nothing (""), "files" or "cleared". Blocks until
+  /// the daemon has answered: a JSON object, see docs/cache-command.md.
+  std::expected<std::string, ControlFailure> ask_store(const std::string& change,
+                                                       std::chrono::milliseconds timeout);
+
   /// Blocks until the daemon has closed the connection; false when it has not in time.
   bool wait_closed(std::chrono::milliseconds timeout);
 
@@ -53,6 +58,7 @@ class ControlClient {
   int statuses_ = 0; // received so far
   std::optional<SessionNumbers> session_;
   std::optional<std::string> prompts_;
+  std::optional<std::string> store_;
 };
 
 } // namespace anyclaude::launch

@@ -129,6 +129,17 @@ std::string encode_prompts(const std::string& reports) {
   return line({{"prompts", std::move(array)}});
 }
 
+std::string encode_store_question(const std::string& change) {
+  return line({{"ask", "store"}, {"change", change}});
+}
+
+std::string encode_store(const std::string& numbers) {
+  Json object = Json::parse(numbers, nullptr, false);
+  if (!object.is_object())
+    object = Json::object();
+  return line({{"store", std::move(object)}});
+}
+
 std::expected<ControlMessage, std::string> decode(std::string_view text) {
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object())
@@ -143,8 +154,12 @@ std::expected<ControlMessage, std::string> decode(std::string_view text) {
       message.session = read_session(json.at("session"));
     else if (json.contains("prompts"))
       message.prompts = json.at("prompts").dump();
+    else if (json.contains("store"))
+      message.store = json.at("store").dump();
     message.asks_session = json.value("ask", "") == "session";
     message.asks_prompts = json.value("ask", "") == "prompts";
+    if (json.value("ask", "") == "store")
+      message.asks_store = json.value("change", "");
   } catch (const Json::exception& wrong) {
     return std::unexpected(std::string("a control line has a value of the wrong type: ") +
                            wrong.what());

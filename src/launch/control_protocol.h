@@ -13,6 +13,9 @@
 ///   daemon:   {"session":{…}}             the numbers of the session that hello named
 ///   launcher: {"ask":"prompts"}
 ///   daemon:   {"prompts":[…]}             where the last prompts part from those before
+///   launcher: {"ask":"store","change":""}
+///   daemon:   {"store":{…}}               what it keeps of computed prefixes; "change" says what has
+///                                         been done to its files: nothing, "files" or "cleared"
 /// The connection is the launcher's life sign: its end, however it comes, detaches the launcher.
 namespace anyclaude::launch {
 
@@ -61,6 +64,9 @@ std::string encode_session_question();
 std::string encode_prompts_question();
 /// `reports` is a JSON array, passed on unread.
 std::string encode_prompts(const std::string& reports);
+std::string encode_store_question(const std::string& change);
+/// `numbers` is a JSON object, passed on unread.
+std::string encode_store(const std::string& numbers);
 
 /// One received line. Exactly one member is set; none for a line of a later version's.
 struct ControlMessage {
@@ -68,8 +74,10 @@ struct ControlMessage {
   std::optional<DaemonStatus> status;
   std::optional<SessionNumbers> session;
   std::optional<std::string> prompts; // a JSON array
+  std::optional<std::string> store;   // a JSON object
   bool asks_session = false;
   bool asks_prompts = false;
+  std::optional<std::string> asks_store; // with what was done to the files
 };
 
 /// The error says what was wrong with the line. Absent keys keep their defaults.

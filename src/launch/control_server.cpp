@@ -142,6 +142,8 @@ class ThreadedControlServer final : public ControlServer {
       return connection.channel.send(encode(callbacks_.session(connection.hello->session)));
     if (message.asks_prompts && connection.hello && callbacks_.prompts)
       return connection.channel.send(encode_prompts(callbacks_.prompts()));
+    if (message.asks_store && connection.hello && callbacks_.store)
+      return connection.channel.send(encode_store(callbacks_.store(*message.asks_store)));
     return true;
   }
 

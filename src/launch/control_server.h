@@ -23,6 +23,9 @@ struct ControlCallbacks {
   std::function<void()> on_last_detached;
   /// A JSON array about the last prompts, for `anyclaude doctor --prompt`. May be empty.
   std::function<std::string()> prompts{};
+  /// A JSON object about what is kept of computed prefixes, for `anyclaude cache`; told what was
+  /// done to the files. May be empty.
+  std::function<std::string(const std::string& change)> store{};
 };
 
 struct ControlTimes {

@@ -99,6 +99,8 @@ PromptBuilder::PromptBuilder(ChatTemplate chat_template, Tokenizer tokenizer, Pr
   TurnTexts turns = find_turns(template_, control_);
   turn_starts_ = std::move(turns.starts);
   turn_ends_.append_range(turns.ends);
+  if (layout_ == Layout::stable_first)
+    stable_front_ = StableFront(template_, control_, turn_starts_);
 }
 
 Arrangement PromptBuilder::arrange(const anthropic::Request& request,
@@ -150,6 +152,7 @@ std::expected<Prompt, anthropic::Error> PromptBuilder::build(const anthropic::Re
   prompt.tokens.append_range(turns.tokens);
   prompt.boundaries.append_range(turns.boundaries);
   prompt.beyond = turns.beyond;
+  prompt.stable_tokens = stable_front_.end(canonical.input, prompt.boundaries);
   if (canonical.answer_prefix.empty()) {
     turn.tokens = std::move(turns.tokens);
     turn.boundaries = std::move(turns.boundaries);
