@@ -51,6 +51,16 @@ struct Caller {
   std::string tenant;
   /// Nobody looks at the answer while it is made: it may wait for those that somebody looks at.
   bool background = false;
+  /// A subagent of Claude Code asks, beside the main conversation.
+  bool subagent = false;
+  /// The same for every request of one conversation, and a hash, so nobody is known by it. Chooses
+  /// among copies of a server, whose caches differ. Empty: not known.
+  std::string session_key{};
+};
+
+/// A request goes to the real Claude as it came, byte for byte.
+struct PassedOn {
+  std::string model; // to ask for instead of the client's; empty: as the client named it
 };
 
 /// Called from any thread, in order, never after the Generation's destructor has returned. Must not
@@ -79,6 +89,12 @@ class Backend {
   /// Tokens of the prompt that `request` would make.
   virtual std::expected<int, anthropic::Error>
   count_tokens(const anthropic::Request& request) const = 0;
+
+  /// Set when `request` is not for this backend to answer, but for the real Claude.
+  virtual std::optional<PassedOn> passes_through(const anthropic::Request& /*request*/,
+                                                    const Caller& /*caller*/) const {
+    return std::nullopt;
+  }
 
   /// Begins to answer. An error here (too long, queue full, not ready) has cost no computation and
   /// becomes the HTTP status; later ones arrive as Failed. May take tens of milliseconds (template,
