@@ -64,6 +64,12 @@ Router::make(RouterOptions options, std::vector<NamedBackend> backends, bool clo
   return std::unique_ptr<Router>(new Router(std::move(options), std::move(groups)));
 }
 
+std::unique_ptr<Router> cloud_alone() {
+  RouterOptions options{.table = {.otherwise = {{std::string(kCloud)}}}};
+  options.check_period = std::chrono::milliseconds(0);
+  return std::move(*Router::make(std::move(options), {}, true));
+}
+
 Router::Router(RouterOptions options, std::vector<Group> groups)
     : options_(std::move(options)), groups_(std::move(groups)) {
   if (options_.check_period.count() == 0)

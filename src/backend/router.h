@@ -91,4 +91,7 @@ class Router : public Backend {
   std::jthread checks_; // the last: it uses the others
 };
 
+/// For a gateway that passes everything on to the real Claude: no backend answers here.
+std::unique_ptr<Router> cloud_alone();
+
 } // namespace anyclaude::backend

@@ -2,6 +2,7 @@
 
 #include "backend/embedded.h"
 #include "backend/no_model.h"
+#include "backend/router.h"
 #include "gateway/gateway.h"
 #include "launch/control_server.h"
 #include "launch/paths.h"
@@ -161,7 +162,9 @@ std::filesystem::path Daemon::folder_for(const char* name) const {
 void Daemon::start_backend() {
   std::unique_ptr<backend::Backend> made;
   const backend::Embedded* embedded = nullptr;
-  if (options_.model.empty()) {
+  if (!options_.claude_url.empty()) {
+    made = backend::cloud_alone();
+  } else if (options_.model.empty()) {
     made = std::make_unique<backend::NoModel>();
   } else {
     engine::EngineOptions engine;
@@ -200,6 +203,8 @@ std::expected<void, std::string> Daemon::start_gateway() {
                            ? "Start Claude Code with `anyclaude`, which knows the token."
                            : "`anyclaude serve` has printed the token when it started.";
   options.allowed_hosts = options_.allowed_hosts;
+  if (!options_.claude_url.empty())
+    options.cloud = gateway::PassThroughOptions{.base_url = options_.claude_url};
   auto gateway = gateway::Gateway::start(std::move(options), *backend_, stats_);
   if (!gateway)
     return std::unexpected(gateway.error());

@@ -34,6 +34,8 @@ void append_chunk(std::string& out, std::string_view data);
 
 inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
 
+bool has_header(const Headers& headers, std::string_view name); // whatever its case
+
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 
 } // namespace anyclaude::gateway
