@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gateway/http_server.h"
+#include "text/letter_case.h"
 
 #include <cstddef>
 #include <string>
@@ -34,6 +35,6 @@ void append_chunk(std::string& out, std::string_view data);
 
 inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
 
-bool equal_ignoring_case(std::string_view a, std::string_view b);
+using text::equal_ignoring_case;
 
 } // namespace anyclaude::gateway
