@@ -51,6 +51,12 @@ bool is_background(const HttpRequest& http, const anthropic::Request& request) {
   return !http.header("x-claude-code-session-id").empty() && request.tools.empty();
 }
 
+/// A client's own id, cut to a length that no id needs.
+std::string client_id(std::string_view id) {
+  constexpr std::size_t kLongest = 128;
+  return std::string(id.substr(0, kLongest));
+}
+
 void log_end(const std::string& what, const telemetry::RequestRecord& record) {
   spdlog::info("{} {} {} prompt={} reused={} computed={} output={} ttft_ms={} total_ms={:.1f}",
                what, record.status, record.id, record.prompt_tokens, record.reused_tokens,
@@ -225,6 +231,10 @@ void Gateway::messages(const Asked& asked) {
   }
   backend::Caller caller = asked.caller;
   caller.background = is_background(asked.request, *request);
+  caller.session = client_id(asked.request.header("x-claude-code-session-id"));
+  if (caller.session.empty())
+    caller.session = asked.route.session;
+  caller.agent = client_id(asked.request.header("x-claude-code-agent-id"));
   auto generation = backend_.start(
       *request, caller, [answer](anthropic::Event event) { answer->on_event(std::move(event)); });
   if (!generation) {
