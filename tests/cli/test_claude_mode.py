@@ -46,7 +46,7 @@ def ask(tmp_path, base_url, **credentials):
 def test_claude_codes_own_credential_reaches_the_upstream(tmp_path, upstream, variable, secret, header,
                                                           value):
     daemon = Daemon(PROGRAM, tmp_path / "daemon", None,
-                    ["--mode", "claude", "--claude-url", upstream.url], token="our-own-token-01234")
+                    ["--claude-url", upstream.url], token="our-own-token-01234")
     try:
         done = ask(tmp_path, f"{daemon.base_url}/t/{daemon.token}/s/one", **{variable: secret})
         assert done.returncode == 0, done.stdout + done.stderr
