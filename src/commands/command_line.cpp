@@ -53,6 +53,9 @@ struct ServingOptions {
 void add_serving_options(CLI::App& app, ServingOptions& options) {
   DaemonOptions& daemon = options.daemon;
   app.add_option("--model", options.model, "GGUF file of the model")->type_name("FILE");
+  app.add_option("--claude-url", daemon.claude_url,
+                 "Pass everything on to the real Claude at this address, untouched")
+      ->type_name("URL");
   app.add_option("--ctx", daemon.context_tokens,
                  "Context in tokens, shared by all requests [what the model and the memory allow, "
                  "at most 65536]")

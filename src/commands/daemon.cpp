@@ -3,6 +3,7 @@
 #include "anthropic/json.h"
 #include "backend/embedded.h"
 #include "backend/no_model.h"
+#include "backend/router.h"
 #include "gateway/gateway.h"
 #include "launch/control_server.h"
 #include "launch/paths.h"
@@ -194,7 +195,9 @@ std::filesystem::path private_folder(const std::filesystem::path& where, const c
 void Daemon::start_backend() {
   std::unique_ptr<backend::Backend> made;
   backend::Embedded* embedded = nullptr;
-  if (options_.model.empty()) {
+  if (!options_.claude_url.empty()) {
+    made = backend::cloud_alone();
+  } else if (options_.model.empty()) {
     made = std::make_unique<backend::NoModel>();
   } else {
     engine::EngineOptions engine;
@@ -235,6 +238,8 @@ std::expected<void, std::string> Daemon::start_gateway() {
                            ? "Start Claude Code with `anyclaude`, which knows the token."
                            : "`anyclaude serve` has printed the token when it started.";
   options.allowed_hosts = options_.allowed_hosts;
+  if (!options_.claude_url.empty())
+    options.cloud = gateway::PassThroughOptions{.base_url = options_.claude_url};
   auto gateway = gateway::Gateway::start(std::move(options), *backend_, stats_);
   if (!gateway)
     return std::unexpected(gateway.error());

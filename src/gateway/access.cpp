@@ -122,7 +122,14 @@ const Token* Access::find(std::string_view secret) const {
   return found;
 }
 
-std::expected<backend::Caller, Error> Access::identify(const HttpRequest& request) const {
+std::expected<backend::Caller, Error> Access::identify(const HttpRequest& request,
+                                                       std::string_view path_token) const {
+  if (!path_token.empty()) {
+    if (const Token* token = find(path_token)) {
+      return backend::Caller{token->tenant};
+    }
+    return std::unexpected(refusal("The token in the path is not one of this server's."));
+  }
   constexpr std::string_view kScheme = "bearer ";
   std::string_view bearer = request.header("authorization");
   if (bearer.size() > kScheme.size() &&
@@ -139,15 +146,18 @@ std::expected<backend::Caller, Error> Access::identify(const HttpRequest& reques
   if (token != nullptr) {
     return backend::Caller{token->tenant};
   }
-  std::string message =
-      bearer.empty() && key.empty()
-          ? "This server asks for a token, in the header \"authorization: Bearer TOKEN\" or "
-            "\"x-api-key: TOKEN\"."
-          : "The token is not one of this server's.";
+  return std::unexpected(
+      refusal(bearer.empty() && key.empty()
+                  ? "This server asks for a token, in the header \"authorization: Bearer TOKEN\" or "
+                    "\"x-api-key: TOKEN\"."
+                  : "The token is not one of this server's."));
+}
+
+Error Access::refusal(std::string message) const {
   if (!options_.token_hint.empty()) {
     message += " " + options_.token_hint;
   }
-  return std::unexpected(Error{ErrorKind::authentication, std::move(message)});
+  return {ErrorKind::authentication, std::move(message)};
 }
 
 } // namespace anyclaude::gateway

@@ -41,13 +41,16 @@ class Access {
   /// 127.0.0.1; the browser tells on it in the Host and Origin headers. Refuses foreign ones (403).
   std::expected<void, anthropic::Error> check_source(const HttpRequest& request) const;
 
-  /// Who holds the token in `authorization: Bearer` or `x-api-key` (401 when nobody does). The time
-  /// it takes says nothing about the tokens.
-  std::expected<backend::Caller, anthropic::Error> identify(const HttpRequest& request) const;
+  /// Who holds the token in the path, or else in `authorization: Bearer` or `x-api-key` (401 when
+  /// nobody does). With one in the path the headers are not looked at: they are another server's.
+  /// The time it takes says nothing about the tokens.
+  std::expected<backend::Caller, anthropic::Error> identify(const HttpRequest& request,
+                                                            std::string_view path_token = {}) const;
 
  private:
   bool host_allowed(std::string_view host) const;
   const Token* find(std::string_view secret) const;
+  anthropic::Error refusal(std::string message) const;
 
   AccessOptions options_;
 };

@@ -103,6 +103,11 @@ void MessageAnswer::refuse(const anthropic::Error& error) {
   }
 }
 
+void MessageAnswer::dismiss() {
+  const std::scoped_lock lock(mutex_);
+  ended_ = true;
+}
+
 void MessageAnswer::ping() {
   const std::scoped_lock lock(mutex_);
   if (open_ && !ended_) {

@@ -2,11 +2,16 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 
 namespace anyclaude::gateway {
 namespace {
 
-bool is_session(std::string_view id) {
+constexpr std::string_view kToken = "/t/";
+constexpr std::string_view kSession = "/s/";
+constexpr std::string_view kPrivate = "/p/";
+
+bool is_name(std::string_view id) {
   return !id.empty() && id.size() <= 64 && std::ranges::all_of(id, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '_';
@@ -31,22 +36,46 @@ std::string percent_decoded(std::string_view text) {
   return out;
 }
 
+/// Cuts "/s/<segment>" off and returns the segment; nothing where the prefix is not there.
+std::optional<std::string_view> cut_prefix(std::string_view& path, std::string_view prefix) {
+  if (!path.starts_with(prefix)) {
+    return std::nullopt;
+  }
+  const std::string_view rest = path.substr(prefix.size());
+  const std::string_view segment = rest.substr(0, rest.find('/'));
+  path = rest.substr(segment.size());
+  return segment;
+}
+
 } // namespace
+
+std::string loggable_path(std::string_view path) {
+  constexpr std::size_t kLongest = 200;
+  std::string shown;
+  if (path.starts_with(kToken)) {
+    const auto end = path.find('/', kToken.size());
+    shown = std::string(kToken) + "…";
+    path = end == std::string_view::npos ? std::string_view() : path.substr(end);
+  }
+  return shown += path.substr(0, kLongest);
+}
 
 Route route_of(std::string_view path) {
   Route route;
-  constexpr std::string_view kSession = "/s/";
-  constexpr std::string_view kPrivate = "/p/";
-  if (path.starts_with(kSession) || path.starts_with(kPrivate)) {
-    route.is_private = path.starts_with(kPrivate);
-    const std::string_view rest = path.substr(kSession.size());
-    const std::string_view id = rest.substr(0, rest.find('/'));
-    if (!is_session(id)) {
+  if (const auto token = cut_prefix(path, kToken)) {
+    if (token->empty()) {
       return route;
     }
-    route.session = id;
-    path = rest.substr(id.size());
+    route.token = percent_decoded(*token);
   }
+  route.is_private = path.starts_with(kPrivate);
+  if (const auto session = cut_prefix(path, route.is_private ? kPrivate : kSession)) {
+    if (!is_name(*session)) {
+      return route;
+    }
+    route.session = *session;
+  }
+  route.path = path;
   if (path.empty() || path == "/") {
     route.endpoint = Endpoint::root;
     return route;

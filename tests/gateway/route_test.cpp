@@ -58,5 +58,26 @@ TEST(Route, QueryValues) {
   EXPECT_EQ(query_value("", "x"), "");
 }
 
+TEST(Route, TheTokenMayStandInFrontOfTheSession) {
+  const Route route = route_of("/t/a%2Fb-9/s/abc/v1/messages");
+  EXPECT_EQ(route.endpoint, Endpoint::messages);
+  EXPECT_EQ(route.token, "a/b-9");
+  EXPECT_EQ(route.session, "abc");
+  EXPECT_EQ(route.path, "/v1/messages");
+  EXPECT_EQ(route_of("/t/abc/v1/files/x%20y/").path, "/v1/files/x%20y/");
+  EXPECT_EQ(route_of("/t/abc/v1/files").endpoint, Endpoint::unknown);
+  EXPECT_EQ(route_of("/t//v1/messages").endpoint, Endpoint::unknown);
+  EXPECT_EQ(route_of("/s/abc/t/abc/v1/messages").endpoint, Endpoint::unknown);
+  EXPECT_EQ(route_of("/t/abc").endpoint, Endpoint::root);
+}
+
+TEST(Route, TheLogNeverShowsATokenInThePath) {
+  EXPECT_EQ(loggable_path("/t/s3cret/s/abc/v1/messages"), "/t/…/s/abc/v1/messages");
+  EXPECT_EQ(loggable_path("/t/s3cret"), "/t/…");
+  EXPECT_EQ(loggable_path("/t/s3cret?x"), "/t/…");
+  EXPECT_EQ(loggable_path("/v1/messages"), "/v1/messages");
+  EXPECT_EQ(loggable_path("/" + std::string(999, 'x')).size(), 200U);
+}
+
 } // namespace
 } // namespace anyclaude::gateway
