@@ -92,7 +92,7 @@ struct Gateway::Asked {
 
 Gateway::Gateway(GatewayOptions options, backend::Backend& backend, telemetry::Stats& stats)
     : options_(std::move(options)), access_(access_options(options_)), backend_(backend),
-      stats_(stats) {}
+      stats_(stats), dashboard_(options_.dashboard, access_, backend_, stats_) {}
 
 Gateway::~Gateway() = default;
 
@@ -153,7 +153,7 @@ bool Gateway::admit(const HttpRequest& request, Responder& responder) const {
     return refuse(
         error_reply({ErrorKind::not_found, "There is nothing at this path. The server has "
                                            "/v1/messages, /v1/messages/count_tokens, "
-                                           "/v1/models, /health and /metrics."},
+                                           "/v1/models, /health, /metrics and /ui."},
                     request_id, options_.retry_after));
   }
   if (!allows(route.endpoint, request.method)) {
@@ -185,6 +185,11 @@ void Gateway::handle(const HttpRequest& request, const std::shared_ptr<Responder
     return health(asked);
   case Endpoint::metrics:
     return metrics(asked);
+  case Endpoint::dashboard:
+  case Endpoint::dashboard_login:
+    return dashboard_.handle(request, port(), responder);
+  case Endpoint::state:
+    return asked.reply(200, dashboard_.state());
   case Endpoint::root:
     return asked.reply(200, R"({"name":"anyclaude"})");
   case Endpoint::unknown:
@@ -211,6 +216,7 @@ void Gateway::messages(const Asked& asked) {
           .model = request ? request->model : std::string(),
           .retry_after = options_.retry_after,
           .received = asked.received,
+          .live = &stats_.live(),
           .record = std::move(record),
           .on_end = [&stats = stats_, what = asked.request.method + " " + log_path(asked.request)](
                         telemetry::RequestRecord ended) {
@@ -225,6 +231,9 @@ void Gateway::messages(const Asked& asked) {
   }
   backend::Caller caller = asked.caller;
   caller.background = is_background(asked.request, *request);
+  if (caller.background) {
+    stats_.live().is_background(asked.request_id);
+  }
   auto generation = backend_.start(
       *request, caller, [answer](anthropic::Event event) { answer->on_event(std::move(event)); });
   if (!generation) {

@@ -2,6 +2,7 @@
 
 #include "backend/backend.h"
 #include "gateway/access.h"
+#include "gateway/dashboard_routes.h"
 #include "gateway/http_server.h"
 #include "telemetry/stats.h"
 
@@ -23,11 +24,12 @@ struct GatewayOptions {
   /// Claude Code gives up after 300 s without a byte.
   std::chrono::milliseconds ping_period{5'000};
   std::chrono::seconds retry_after{5}; // what 429 and 529 advise
+  DashboardOptions dashboard{};
 };
 
 /// The Messages API over HTTP in front of a backend:
 ///   POST /v1/messages, POST /v1/messages/count_tokens, GET /v1/models, GET /v1/models/{id},
-///   GET /health, GET /, GET /metrics (for Prometheus)
+///   GET /health, GET /, GET /metrics (for Prometheus), GET /ui (for a browser), GET /ui/state
 /// each also behind /s/<session>, which attributes a request to a launcher's session in the stats.
 /// Whatever model a request names, the backend's answers; a client's favourite is not always here.
 class Gateway {
@@ -44,6 +46,8 @@ class Gateway {
 
   std::uint16_t port() const;
   std::size_t open_connections() const;
+  /// What GET /ui/state answers.
+  std::string state() { return dashboard_.state(); }
 
  private:
   struct Asked; // one request and how to answer it
@@ -63,6 +67,7 @@ class Gateway {
   const Access access_;
   backend::Backend& backend_;
   telemetry::Stats& stats_;
+  DashboardRoutes dashboard_;
   std::unique_ptr<HttpServer> server_; // the last member: its threads use the others
 };
 

@@ -37,8 +37,11 @@ class ControlClient {
   /// Blocks until the daemon has answered.
   std::expected<SessionNumbers, ControlFailure> ask_session(std::chrono::milliseconds timeout);
 
-  /// Blocks until the daemon has answered: a JSON array, see prompt::PromptReport.
-  std::expected<std::string, ControlFailure> ask_prompts(std::chrono::milliseconds timeout);
+  /// Blocks until the daemon has sent its document of this name, as JSON: "prompts" (an array, see
+  /// prompt::PromptReport) or "state" (an object, see dashboard::state_json). An older daemon, which
+  /// does not know it, lets the time run out.
+  std::expected<std::string, ControlFailure> ask(const std::string& document,
+                                                 std::chrono::milliseconds timeout);
 
   /// Blocks until the daemon has closed the connection; false when it has not in time.
   bool wait_closed(std::chrono::milliseconds timeout);
@@ -52,7 +55,7 @@ class ControlClient {
   DaemonStatus status_;
   int statuses_ = 0; // received so far
   std::optional<SessionNumbers> session_;
-  std::optional<std::string> prompts_;
+  std::optional<Document> document_;
 };
 
 } // namespace anyclaude::launch

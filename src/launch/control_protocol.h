@@ -11,8 +11,9 @@
 ///   daemon:   {"status":{…}}              in answer to hello, and again whenever it changes
 ///   launcher: {"ask":"session"}
 ///   daemon:   {"session":{…}}             the numbers of the session that hello named
-///   launcher: {"ask":"prompts"}
-///   daemon:   {"prompts":[…]}             where the last prompts part from those before
+///   launcher: {"ask":"prompts"}           where the last prompts part from those before
+///   launcher: {"ask":"state"}             what the dashboard shows
+///   daemon:   {"document":"prompts","content":…}
 /// The connection is the launcher's life sign: its end, however it comes, detaches the launcher.
 namespace anyclaude::launch {
 
@@ -58,18 +59,23 @@ std::string encode(const Hello& hello);
 std::string encode(const DaemonStatus& status);
 std::string encode(const SessionNumbers& numbers);
 std::string encode_session_question();
-std::string encode_prompts_question();
-/// `reports` is a JSON array, passed on unread.
-std::string encode_prompts(const std::string& reports);
+
+/// Something that the daemon tells in a form that only who asks for it knows.
+struct Document {
+  std::string name;    // "prompts", "state"
+  std::string content; // JSON, passed on unread
+};
+std::string encode_question(const std::string& document);
+std::string encode(const Document& document);
 
 /// One received line. Exactly one member is set; none for a line of a later version's.
 struct ControlMessage {
   std::optional<Hello> hello;
   std::optional<DaemonStatus> status;
   std::optional<SessionNumbers> session;
-  std::optional<std::string> prompts; // a JSON array
+  std::optional<Document> document;
   bool asks_session = false;
-  bool asks_prompts = false;
+  std::string asks_document; // its name; empty: none
 };
 
 /// The error says what was wrong with the line. Absent keys keep their defaults.

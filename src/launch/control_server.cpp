@@ -140,9 +140,11 @@ class ThreadedControlServer final : public ControlServer {
     }
     if (message.asks_session && connection.hello && callbacks_.session)
       return connection.channel.send(encode(callbacks_.session(connection.hello->session)));
-    if (message.asks_prompts && connection.hello && callbacks_.prompts)
-      return connection.channel.send(encode_prompts(callbacks_.prompts()));
-    return true;
+    if (message.asks_document.empty() || !connection.hello || !callbacks_.document)
+      return true;
+    auto content = callbacks_.document(message.asks_document);
+    return !content ||
+           connection.channel.send(encode({message.asks_document, *std::move(content)}));
   }
 
   DaemonStatus status() const {
