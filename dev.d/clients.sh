@@ -2,6 +2,7 @@
 
 claude_code_version=2.1.330
 node_sdk_version=1.12.0
+axe_version=4.14.1
 
 # npm of the host when its Node is recent enough, else the root's or container's.
 npm_command() {
@@ -82,6 +83,21 @@ ensure_node_sdk() {
       locked npm_folder "$folder" "@anthropic-ai/sdk@$node_sdk_version"
   fi
   node_sdk=$repository/$folder
+}
+
+# Sets axe to a folder whose node_modules/ has axe-core, which finds what keeps people from using a page;
+# empty as above.
+axe=
+ensure_axe() {
+  local folder=.cache/axe/$axe_version
+  if [ ! -d "$folder/node_modules/axe-core" ]; then
+    if ! registry_answers "axe-core@$axe_version"; then
+      note "the npm registry cannot be reached: no axe-core $axe_version"
+      return 0
+    fi
+    step "Installing axe-core $axe_version into $folder" locked npm_folder "$folder" "axe-core@$axe_version"
+  fi
+  axe=$repository/$folder
 }
 
 # Sets demo_model to the default demo model, made once for every state of its generator's sources.

@@ -41,11 +41,7 @@ std::optional<Json> look(launch::ControlClient& daemon) {
 }
 
 int print_once(const Json& state) {
-  auto element = top_view(state, kPrintedColumns);
-  auto screen = ftxui::Screen::Create(ftxui::Dimension::Fixed(kPrintedColumns),
-                                      ftxui::Dimension::Fit(element));
-  ftxui::Render(screen, element);
-  std::puts(screen.ToString().c_str());
+  std::fputs(top_text(state, kPrintedColumns).c_str(), stdout);
   return 0;
 }
 
@@ -113,10 +109,10 @@ int show(launch::ControlClient daemon, Json state) {
   };
   Watcher watcher(std::move(daemon), std::move(state), on_change);
   const auto view = ftxui::Renderer([&] {
-    auto shown = top_view(watcher.state(), screen.dimx());
-    return watcher.is_paused() ? ftxui::dbox({shown, ftxui::text(" paused ") | ftxui::inverted |
-                                                         ftxui::align_right})
-                               : shown;
+    return ftxui::vbox(
+        {top_view(watcher.state(), screen.dimx()) | ftxui::flex,
+         ftxui::text(watcher.is_paused() ? " q quit   p go on (paused) " : " q quit   p pause ") |
+             ftxui::inverted});
   });
   const auto keys = ftxui::CatchEvent(view, [&](const ftxui::Event& event) {
     if (event == ftxui::Event::Character('q') || event == ftxui::Event::Escape ||

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <ftxui/screen/screen.hpp>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -166,8 +168,26 @@ Element ended(const Json& state) {
 
 Element top_view(const Json& state, int columns) {
   return ftxui::vbox({head(state), savings(state), memory(state), ftxui::text(""),
-                      live(state, columns), ftxui::text(""), ended(state) | ftxui::flex,
-                      ftxui::text(" q quit   p pause ") | ftxui::inverted});
+                      live(state, columns), ftxui::text(""), ended(state)});
+}
+
+std::string top_text(const Json& state, int columns, int rows) {
+  Element element = top_view(state, columns);
+  auto screen =
+      ftxui::Screen::Create(ftxui::Dimension::Fixed(columns),
+                            rows > 0 ? ftxui::Dimension::Fixed(rows) : ftxui::Dimension::Fit(element));
+  ftxui::Render(screen, element);
+  std::string text;
+  for (int y = 0; y < screen.dimy(); ++y) {
+    std::string line;
+    for (int x = 0; x < screen.dimx(); ++x) {
+      const std::string& character = screen.PixelAt(x, y).character;
+      line += character.empty() ? " " : character;
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+  }
+  return text;
 }
 
 } // namespace anyclaude::commands

@@ -26,7 +26,7 @@ Headers page_headers(std::string type) {
           {"content-security-policy",
            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src "
            "data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"},
-          {"referrer-policy", "no-referrer"},
+          {"referrer-policy", "same-origin"}, // with none, browsers call the origin of a form "null"
           {"x-content-type-options", "nosniff"},
           {"cache-control", "no-store"}};
 }

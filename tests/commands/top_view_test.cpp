@@ -1,28 +1,16 @@
 #include "commands/top_view.h"
 
-#include <ftxui/screen/screen.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+
+#include <algorithm>
 
 namespace anyclaude::commands {
 namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-
-std::string drawn(const Json& state, int columns, int rows) {
-  auto screen =
-      ftxui::Screen::Create(ftxui::Dimension::Fixed(columns), ftxui::Dimension::Fixed(rows));
-  ftxui::Render(screen, top_view(state, columns));
-  std::string text;
-  for (int y = 0; y < rows; ++y) {
-    for (int x = 0; x < columns; ++x)
-      text += screen.PixelAt(x, y).character.empty() ? " " : screen.PixelAt(x, y).character;
-    text += '\n';
-  }
-  return text;
-}
 
 Json state() {
   return Json::parse(R"({
@@ -44,29 +32,28 @@ Json state() {
 }
 
 TEST(TopView, TellsWhatIsGoingOn) {
-  const std::string text = drawn(state(), 80, 24);
+  const std::string text = top_text(state(), 80, 24);
   EXPECT_THAT(text, HasSubstr("qwen3-30b · 65,536 tokens of context · ready"));
   EXPECT_THAT(text, HasSubstr("saved 42.0 s today, 2 h 10 min in all · 98% reused · cold 12.1 s, warm 310 ms"));
   EXPECT_THAT(text, HasSubstr("32,768 of 65,536 · 1.0 MiB beside · 2 running, 1 queued"));
   EXPECT_THAT(text, HasSubstr("prefill, 12.0 s left"));
   EXPECT_THAT(text, HasSubstr("50 tokens/s"));
   EXPECT_THAT(text, HasSubstr("99%"));
-  EXPECT_THAT(text, HasSubstr("q quit"));
   EXPECT_LT(text.find("18,499"), text.find("12.1 s         15.0 s")) << "the last one comes first\n"
                                                                     << text;
 }
 
-TEST(TopView, EveryLineFitsAndTheKeysAreAtTheBottom) {
+TEST(TopView, WhatDoesNotFitIsCutOff) {
   Json many = state();
   for (int i = 0; i < 300; ++i)
     many["records"].push_back(many["records"][0]);
-  const std::string text = drawn(many, 80, 24);
-  EXPECT_THAT(text.substr(text.rfind('\n', text.size() - 2)), HasSubstr("q quit"));
+  EXPECT_EQ(std::ranges::count(top_text(many, 80, 24), '\n'), 24);
+  EXPECT_GT(std::ranges::count(top_text(many, 80), '\n'), 300);
 }
 
 TEST(TopView, WhatIsMissingIsNoTrouble) {
-  EXPECT_THAT(drawn(Json::object(), 80, 24), HasSubstr("nothing is being asked"));
-  EXPECT_THAT(drawn(Json::parse(R"({"engine": null, "live": [{}], "records": [{}], "models": [{}]})"),
+  EXPECT_THAT(top_text(Json::object(), 80, 24), HasSubstr("nothing is being asked"));
+  EXPECT_THAT(top_text(Json::parse(R"({"engine": null, "live": [{}], "records": [{}], "models": [{}]})"),
                     80, 24),
               HasSubstr("kept by the server"));
 }
@@ -74,7 +61,7 @@ TEST(TopView, WhatIsMissingIsNoTrouble) {
 TEST(TopView, NamesCannotSteerTheTerminal) {
   Json hostile = state();
   hostile["models"][0]["id"] = "a\x1b[2Jb\x07\nc";
-  const std::string text = drawn(hostile, 80, 24);
+  const std::string text = top_text(hostile, 80, 24);
   EXPECT_THAT(text, Not(HasSubstr("\x1b")));
   EXPECT_THAT(text, HasSubstr("a[2Jbc"));
 }
