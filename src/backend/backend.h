@@ -2,6 +2,7 @@
 
 #include "anthropic/events.h"
 #include "anthropic/messages.h"
+#include "prompt/prompt_watch.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -100,6 +101,10 @@ class Backend {
 
   /// Nothing from a backend whose computing is done elsewhere.
   virtual std::optional<EngineNumbers> engine_numbers() const { return std::nullopt; }
+
+  /// How far the last prompts begin like those before, oldest first. Nothing from a backend that
+  /// renders none.
+  virtual std::vector<prompt::PromptReport> prompt_reports() const { return {}; }
 
   /// Tokens of the prompt that `request` would make.
   virtual std::expected<int, anthropic::Error>

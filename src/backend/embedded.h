@@ -30,8 +30,7 @@ class Embedded : public Backend {
   const engine::Engine& engine() const { return engine_; }
   engine::Engine& engine() { return engine_; }
 
-  /// How far the last prompts begin like those before, oldest first.
-  std::vector<prompt::PromptReport> prompt_reports() const { return watch_.reports(); }
+  std::vector<prompt::PromptReport> prompt_reports() const override { return watch_.reports(); }
 
  private:
   /// Null with the reason while the model is not there.

@@ -22,7 +22,7 @@ std::optional<launch::ControlClient> connect(const launch::Paths& paths) {
 }
 
 std::optional<Json> ask(launch::ControlClient& daemon, const std::string& change) {
-  const auto answer = daemon.ask_store(change, 5s);
+  const auto answer = daemon.ask("store", 5s, change);
   Json numbers = answer ? Json::parse(*answer, nullptr, false) : Json();
   if (!numbers.is_object() || !numbers.contains("changes_seen"))
     return std::nullopt;

@@ -7,6 +7,9 @@
 #include "commands/launch.h"
 #include "commands/model.h"
 #include "commands/serve.h"
+#include "commands/stats.h"
+#include "commands/top.h"
+#include "commands/ui.h"
 #include "gateway/access.h"
 
 #include <CLI/CLI.hpp>
@@ -26,8 +29,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kUsageError = 2;
-constexpr std::array<std::string_view, 6> kCommands = {"serve", "stop",  "model",
-                                                       "cache", "bench", "doctor"};
+constexpr std::array<std::string_view, 9> kCommands = {
+    "serve", "stop", "model", "cache", "bench", "stats", "top", "ui", "doctor"};
 
 int fail(int status, const std::string& sentence) {
   std::fprintf(stderr, "anyclaude: %s\n", sentence.c_str());
@@ -156,6 +159,9 @@ int run_launcher(int argc, char** argv) {
              "  model        make a demo model, or tell what is in a GGUF file\n"
              "  cache        what is kept of computed prompts: look, check, warm, share, clear\n"
              "  bench        measure what reuse saves, with the real Claude Code\n"
+             "  top          watch what the running daemon does\n"
+             "  ui           open the running daemon's dashboard in the browser\n"
+             "  stats        what requests cost, and what reuse saved, day by day\n"
              "  doctor       tell why prompts were not reused\n\n"
              "`anyclaude COMMAND --help` tells more. Everything that is not listed here goes to\n"
              "Claude Code, and so does everything behind --.");
@@ -306,6 +312,17 @@ int run_command(int argc, char** argv) {
       ->type_name("N");
   bench_app.add_option("--json", bench.json, "Write the figures to this file as well")
       ->type_name("FILE");
+  CLI::App& top_app = *app.add_subcommand(
+      "top", "Watch what the running daemon does: requests, the KV cache, what reuse saves");
+  CLI::App& ui_app =
+      *app.add_subcommand("ui", "Open the running daemon's dashboard in the browser");
+  StatsOptions stats;
+  CLI::App& stats_app =
+      *app.add_subcommand("stats", "What requests cost and what reuse saved, one line a day");
+  stats_app
+      .add_option("--since", stats.since, "90m, 12h, 7d, 2w, or a day such as 2026-11-25 [7d]")
+      ->type_name("TIME");
+  stats_app.add_flag("--json", stats.json, "As JSON");
   CLI::App& doctor_app = *app.add_subcommand("doctor", "Tell why prompts were not reused");
   doctor_app.add_flag("--prompt", "Where the running daemon's last prompts part from those before")
       ->required();
@@ -330,6 +347,12 @@ int run_command(int argc, char** argv) {
     bench.daemon.keeps_prefixes = false; // or the first question would not be one
     return run_bench(bench);
   }
+  if (app.got_subcommand(&top_app))
+    return show_top(setup->paths);
+  if (app.got_subcommand(&ui_app))
+    return open_dashboard(setup->paths);
+  if (app.got_subcommand(&stats_app))
+    return print_stats(setup->paths, stats);
   if (app.got_subcommand(&doctor_app))
     return print_prompt_reports(setup->paths);
   if (app.got_subcommand(&stop_app))

@@ -7,6 +7,7 @@
 #include "gateway/gateway.h"
 #include "launch/control_server.h"
 #include "launch/paths.h"
+#include "telemetry/history.h"
 #include "text/random_text.h"
 
 #if defined(__GLIBC__)
@@ -94,7 +95,7 @@ std::string store_numbers(engine::Engine& engine, const std::string& model,
 class Daemon {
  public:
   explicit Daemon(const DaemonOptions& options)
-      : options_(options), token_(options.token.empty() ? text::random_text(32) : options.token) {
+      : options_(options), stats_(open_history()), token_(options.token.empty() ? text::random_text(32) : options.token) {
     status_.version = program_version();
     status_.pid = ::getpid();
     status_.model_path = options.model.native();
@@ -116,11 +117,13 @@ class Daemon {
   std::expected<void, std::string> start_control(launch::ControlListener listener);
   std::expected<void, std::string> start_gateway();
   void start_backend();
+  std::optional<std::string> document(const std::string& name, const std::string& argument);
+  std::unique_ptr<telemetry::History> open_history() const;
   void refresh();
 
   const DaemonOptions& options_;
-  const std::string token_;
   telemetry::Stats stats_;
+  const std::string token_;
   std::mutex mutex_; // of the status, of backend_ being set, and of ending_
   bool ending_ = false;
   launch::DaemonStatus status_;
@@ -153,6 +156,21 @@ void Daemon::refresh() {
   control_->status_changed();
 }
 
+/// What `anyclaude doctor`, `top` and `cache` ask for.
+std::optional<std::string> Daemon::document(const std::string& name, const std::string& argument) {
+  const std::scoped_lock lock(mutex_);
+  if (ending_)
+    return std::nullopt;
+  if (name == "prompts" && backend_)
+    return prompt::to_json(backend_->prompt_reports());
+  if (name == "state" && gateway_)
+    return gateway_->state();
+  if (name == "store")
+    return embedded_ ? store_numbers(embedded_->engine(), status_.model_id, argument)
+                     : std::string("{}");
+  return std::nullopt;
+}
+
 std::expected<void, std::string> Daemon::start_control(launch::ControlListener listener) {
   launch::ControlCallbacks callbacks;
   callbacks.status = [this] {
@@ -162,14 +180,8 @@ std::expected<void, std::string> Daemon::start_control(launch::ControlListener l
   callbacks.session = [this](const std::string& session) {
     return session_numbers(stats_, session);
   };
-  callbacks.prompts = [this] {
-    const std::scoped_lock lock(mutex_);
-    return embedded_ ? prompt::to_json(embedded_->prompt_reports()) : std::string("[]");
-  };
-  callbacks.store = [this](const std::string& change) {
-    const std::scoped_lock lock(mutex_);
-    return embedded_ ? store_numbers(embedded_->engine(), status_.model_id, change)
-                     : std::string("{}");
+  callbacks.document = [this](const std::string& name, const std::string& argument) {
+    return document(name, argument);
   };
   if (options_.ends_with_last_launcher)
     callbacks.on_last_detached = [] { ::kill(::getpid(), SIGTERM); };
@@ -178,6 +190,17 @@ std::expected<void, std::string> Daemon::start_control(launch::ControlListener l
     return std::unexpected(control.error());
   control_ = std::move(*control);
   return {};
+}
+
+/// Null where it cannot be kept, with a warning.
+std::unique_ptr<telemetry::History> Daemon::open_history() const {
+  if (options_.state.empty())
+    return nullptr;
+  auto history = telemetry::History::open(options_.state / launch::Paths::kHistory);
+  if (history)
+    return std::move(*history);
+  spdlog::warn("the history of requests is not kept: {}", history.error());
+  return nullptr;
 }
 
 /// A private folder of this name; nothing where there can be none, with a warning.
@@ -238,13 +261,16 @@ std::expected<void, std::string> Daemon::start_gateway() {
                            ? "Start Claude Code with `anyclaude`, which knows the token."
                            : "`anyclaude serve` has printed the token when it started.";
   options.allowed_hosts = options_.allowed_hosts;
+  options.dashboard.version = program_version();
+  if (!options_.state.empty())
+    options.dashboard.history = options_.state / launch::Paths::kHistory;
   if (!options_.claude_url.empty())
     options.cloud = gateway::PassThroughOptions{.base_url = options_.claude_url};
   auto gateway = gateway::Gateway::start(std::move(options), *backend_, stats_);
   if (!gateway)
     return std::unexpected(gateway.error());
-  gateway_ = std::move(*gateway);
   const std::scoped_lock lock(mutex_);
+  gateway_ = std::move(*gateway);
   status_.port = gateway_->port();
   const bool is_v6 = options_.host.contains(':');
   status_.base_url = std::format("http://{}{}{}:{}", is_v6 ? "[" : "", options_.host,

@@ -41,6 +41,11 @@ class Access {
   /// 127.0.0.1; the browser tells on it in the Host and Origin headers. Refuses foreign ones (403).
   std::expected<void, anthropic::Error> check_source(const HttpRequest& request) const;
 
+  /// What a browser shows in place of a token to look at the dashboard, and at nothing else: made
+  /// from the token, which cannot be found from it. Empty for what is no token of this server's.
+  std::string pass_of(std::string_view secret) const;
+  bool has_pass(std::string_view pass) const;
+
   /// Who holds the token in the path, or else in `authorization: Bearer` or `x-api-key` (401 when
   /// nobody does). With one in the path the headers are not looked at: they are another server's.
   /// The time it takes says nothing about the tokens.

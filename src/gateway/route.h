@@ -7,7 +7,19 @@
 
 namespace anyclaude::gateway {
 
-enum class Endpoint { unknown, root, health, messages, count_tokens, models, model, metrics };
+enum class Endpoint {
+  unknown,
+  root,
+  health,
+  messages,
+  count_tokens,
+  models,
+  model,
+  metrics,
+  dashboard,       // /ui and its parts
+  dashboard_login, // /ui/login
+  state,           // /ui/state: the dashboard's content for programs
+};
 
 /// Where a request goes. A client's base URL may carry two things before any path: this server's
 /// token, /t/<token>, for clients whose credential headers belong to somebody else, and then the
@@ -31,7 +43,8 @@ std::string loggable_path(std::string_view path);
 const char* allowed_methods(Endpoint endpoint);
 bool allows(Endpoint endpoint, std::string_view method);
 
-/// What needs no token: it tells nothing but that the server is there and whether it is ready.
+/// What needs no token: it tells nothing but that the server is there and whether it is ready. The
+/// dashboard asks for it itself.
 bool is_open(Endpoint endpoint);
 
 /// The value of a key in "a=1&b=2", decoded; empty when absent.
