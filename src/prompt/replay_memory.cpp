@@ -12,6 +12,8 @@ namespace anyclaude::prompt {
 
 namespace {
 
+constexpr std::size_t kMostTurns = 100'000; // of a conversation that is believed
+
 std::size_t size_of(const ReplayTurn& turn) {
   constexpr std::size_t kBookkeeping = 256; // of the map, the list and the allocator
   return kBookkeeping + turn.tokens.size() * sizeof(std::int32_t) +
@@ -112,8 +114,7 @@ std::shared_ptr<const ReplayTurn> ReplayMemory::in_store(const ConversationKey& 
   std::shared_ptr<const ReplayTurn> turn;
   for (std::optional<ConversationKey> next = key; next && !turn;) {
     auto stored = store_->read(*next);
-    // One without tokens would be no turn, and might lead to itself.
-    if (!stored || stored->turn.tokens.empty())
+    if (!stored || turns.size() == kMostTurns)
       return nullptr;
     turns.push_back(std::move(stored->turn));
     next = stored->parent;
