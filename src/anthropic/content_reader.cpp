@@ -125,13 +125,13 @@ ResultBlock ContentReader::image(const Json& value, const Path& at) {
   }
   const std::string type = reader_.required_string(*source, "type", here);
   if (type == "base64") {
-    return ImageBlock{reader_.required_string(*source, "media_type", here),
-                      std::make_shared<const std::string>(
-                          reader_.required_string(*source, "data", here))};
+    return ImageBlock{
+        reader_.required_string(*source, "media_type", here),
+        std::make_shared<const std::string>(reader_.required_string(*source, "data", here))};
   }
   if (type == "url") {
-    return ImageBlock{{}, std::make_shared<const std::string>(
-                              reader_.required_string(*source, "url", here))};
+    return ImageBlock{
+        {}, std::make_shared<const std::string>(reader_.required_string(*source, "url", here))};
   }
   return unsupported("image", "[an image of source " + printable_type(type) +
                                   ", not supported by this server]");

@@ -26,7 +26,7 @@ constexpr std::int64_t kFeedForward = 128;
 constexpr int kLayers = 2;
 constexpr std::int64_t kPatch = 14; // pixels, each way
 constexpr std::int64_t kColours = 3;
-constexpr std::int64_t kMerged = 4; // patches of one token, of Qwen2-VL's
+constexpr std::int64_t kMerged = 4;        // patches of one token, of Qwen2-VL's
 constexpr std::uint32_t kGemmaImage = 224; // pixels, each way: 16 x 16 patches
 constexpr std::uint32_t kGemmaScale = 4;   // patches of one token, each way
 

@@ -127,7 +127,7 @@ struct Known {
 /// One image's way through the encoder; shared by all requests that have it.
 struct Encoding {
   std::shared_ptr<const std::string> base64;
-  Chunks chunks; // null until they are needed
+  Chunks chunks;                              // null until they are needed
   std::vector<std::vector<float>> embeddings; // by span; constant once ready
   ImageInput::State state = ImageInput::State::coming;
   bool is_wanted = false;
@@ -151,8 +151,7 @@ class MtmdEncoder : public ImageEncoder {
     thread_.join();
   }
 
-  std::expected<ImagePrompt, std::string>
-  read(std::shared_ptr<const std::string> base64) override;
+  std::expected<ImagePrompt, std::string> read(std::shared_ptr<const std::string> base64) override;
 
   int most_tokens() const override { return most_tokens_; }
   bool undivided() const override { return undivided_; }
@@ -168,8 +167,7 @@ class MtmdEncoder : public ImageEncoder {
 
   void wait(const Encoding& encoding, std::chrono::milliseconds at_most) {
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, at_most,
-                      [&] { return encoding.state != ImageInput::State::coming; });
+    changed_.wait_for(lock, at_most, [&] { return encoding.state != ImageInput::State::coming; });
   }
 
  private:
@@ -225,8 +223,8 @@ void MtmdEncoder::measure() {
   constexpr std::uint32_t kLong = kMostPixels;
   constexpr std::uint32_t kShort = 64;
   constexpr std::pair<std::uint32_t, std::uint32_t> kSizes[] = {
-      {kLong, kLong}, {kLong, kLong / 2}, {kLong / 2, kLong}, {kLong, kShort},
-      {kShort, kLong}, {1024, 1024},      {kShort, kShort}};
+      {kLong, kLong},  {kLong, kLong / 2}, {kLong / 2, kLong}, {kLong, kShort},
+      {kShort, kLong}, {1024, 1024},       {kShort, kShort}};
   for (const auto& [width, height] : kSizes) {
     const Bitmap bitmap(mtmd_bitmap_init(width, height, nullptr));
     const Chunks chunks = prepare(context_.get(), bitmap.get());
@@ -235,8 +233,7 @@ void MtmdEncoder::measure() {
     for (const mtmd_input_chunk* chunk : list(chunks.get())) {
       if (!is_image(chunk))
         continue;
-      most_tokens_ =
-          std::max(most_tokens_, static_cast<int>(mtmd_input_chunk_get_n_tokens(chunk)));
+      most_tokens_ = std::max(most_tokens_, static_cast<int>(mtmd_input_chunk_get_n_tokens(chunk)));
       undivided_ = undivided_ || mtmd_decode_use_non_causal(context_.get(), chunk);
     }
   }
@@ -264,11 +261,10 @@ std::expected<Chunks, std::string> MtmdEncoder::decode(std::string_view base64) 
     return std::unexpected(header.error());
   if (std::max(header->width, header->height) > kMostPixels)
     return std::unexpected(std::format("it is larger than {0} x {0} pixels", kMostPixels));
-  const Bitmap bitmap(
-      mtmd_helper_bitmap_init_from_buf(context_.get(),
-                                       reinterpret_cast<const unsigned char*>(file->data()),
-                                       file->size(), false, mtmd_helper_init_opt_default())
-          .bitmap);
+  const Bitmap bitmap(mtmd_helper_bitmap_init_from_buf(
+                          context_.get(), reinterpret_cast<const unsigned char*>(file->data()),
+                          file->size(), false, mtmd_helper_init_opt_default())
+                          .bitmap);
   if (!bitmap || mtmd_bitmap_is_audio(bitmap.get()))
     return std::unexpected(header->type == "image/webp"
                                ? "it cannot be decoded; WebP needs ffmpeg in the server's PATH"
@@ -301,8 +297,8 @@ std::expected<Known, std::string> MtmdEncoder::look_at(const Key& key,
       span.places = std::move(*places);
     }
     const bool is_single = count == 1 && positions == 1;
-    if (count < 1 || count > most_tokens_ || positions < 1 ||
-        positions > kv::kMostImagePositions || (count == 1 && !is_single))
+    if (count < 1 || count > most_tokens_ || positions < 1 || positions > kv::kMostImagePositions ||
+        (count == 1 && !is_single))
       return std::unexpected("it becomes too many tokens");
     Key part = key; // each of an image's spans has its own
     const auto number = known.spans.size();
@@ -367,7 +363,8 @@ MtmdEncoder::read(std::shared_ptr<const std::string> base64) {
   return prompt;
 }
 
-/// Only this thread computes with the projector, and only it looks at what an encoding is made from.
+/// Only this thread computes with the projector, and only it looks at what an encoding is made
+/// from.
 void MtmdEncoder::run() {
   std::unique_lock lock(mutex_);
   for (;;) {

@@ -44,8 +44,8 @@ std::optional<ImageHeader> jpeg_frame(Bytes file) {
       ++at;
       continue;
     }
-    const bool is_frame = marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 &&
-                          marker != 0xCC;
+    const bool is_frame =
+        marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
     if (is_frame)
       return ImageHeader{"image/jpeg", big_endian(file, at + 7, 2), big_endian(file, at + 5, 2)};
     at += 2 + static_cast<std::size_t>(big_endian(file, at + 2, 2));

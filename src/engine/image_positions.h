@@ -19,8 +19,8 @@ class ImagePositions {
     for (const Image& image : images_) {
       if (place <= image.begin)
         break;
-      position -= place < image.end ? place - image.begin
-                                    : image.end - image.begin - image.positions;
+      position -=
+          place < image.end ? place - image.begin : image.end - image.begin - image.positions;
     }
     return position;
   }

@@ -50,8 +50,8 @@ LlamaDecoder::create(const Model& model, const ContextOptions& options) {
   // where it may; what sees itself must be one piece.
   decoder->image_tokens_ = options.image_tokens;
   params.n_batch = static_cast<std::uint32_t>(std::max(options.batch_tokens, options.image_tokens));
-  params.n_ubatch = options.undivided_images ? params.n_batch
-                                             : static_cast<std::uint32_t>(options.batch_tokens);
+  params.n_ubatch =
+      options.undivided_images ? params.n_batch : static_cast<std::uint32_t>(options.batch_tokens);
   const int sequences = options.sequences + (options.moves_blocks ? 1 : 0);
   decoder->passing_ = options.moves_blocks ? options.sequences : -1;
   decoder->positions_.resize(static_cast<std::size_t>(sequences));

@@ -25,7 +25,7 @@ struct ContextOptions {
   int batch_tokens = 512;
   int image_tokens = 0;          // of the largest image; 0: there are none
   bool undivided_images = false; // their tokens see each other
-  int max_outputs = 16; // tokens of one batch whose logits are wanted
+  int max_outputs = 16;          // tokens of one batch whose logits are wanted
   int sequences = 64;
   int threads = 0;             // 0: one for each physical core
   std::string kv_type = "f16"; // or "q8_0"
@@ -84,11 +84,11 @@ class LlamaDecoder : public Decoder {
   llama_context* context_ = nullptr;
   llama_memory_i* memory_ = nullptr;
   std::unique_ptr<Batch> batch_;
-  std::size_t span_ = 0;                    // of the last batch
-  std::unique_ptr<CpuAttention> attention_; // null where ggml computes it
-  SequenceId passing_ = -1;                 // what cells pass through on their way out and in
-  std::vector<ImagePositions> positions_;   // by sequence
-  int image_tokens_ = 0;                    // the most that an image may have
+  std::size_t span_ = 0;                          // of the last batch
+  std::unique_ptr<CpuAttention> attention_;       // null where ggml computes it
+  SequenceId passing_ = -1;                       // what cells pass through on their way out and in
+  std::vector<ImagePositions> positions_;         // by sequence
+  int image_tokens_ = 0;                          // the most that an image may have
   std::unique_ptr<const TokenBytes> token_bytes_; // made when a constraint first needs it
   std::atomic<bool> interrupted_ = false;
 };

@@ -90,6 +90,8 @@ bool Scheduler::add(JobId id, Job job) {
     return false;
   if (!options_.reuse)
     job.tenant = "job " + std::to_string(id); // a root of its own: nothing is ever shared
+  if (!job.is_kept)
+    job.tenant = kv::unkept(job.tenant);
   queue_.push_back(std::make_unique<RunningJob>(id, ++arrivals_, std::move(job)));
   return true;
 }
@@ -111,7 +113,8 @@ void Scheduler::leave(RunningJob& job) {
   job.stored.clear();
   if (mover_) {
     mover_->keep(job.job.tenant,
-                 std::span(job.tokens).first(static_cast<std::size_t>(job.computed)));
+                 std::span(job.tokens).first(static_cast<std::size_t>(job.computed)),
+                 std::min(job.job.stable_tokens, job.computed));
     mover_->left(sequence);
   }
   if (options_.reuse)
@@ -206,12 +209,12 @@ bool Scheduler::try_start(RunningJob& job) {
   job.computed = lease->reused;
   if (mover_)
     job.stored = mover_->admit(job.job.tenant, std::span(job.tokens).first(job.tokens.size() - 1),
-                               lease->reused);
+                               lease->reused, std::min(job.job.stable_tokens, size - 1));
   if (options_.reuse && options_.checkpoints)
-    job.checkpoints = beside_images(plan_checkpoints(job.job.boundaries, lease->reused,
-                                                     lease->known,
-                                                     static_cast<int>(job.job.prompt.size())),
-                                    job.tokens, lease->reused);
+    job.checkpoints =
+        beside_images(plan_checkpoints(job.job.boundaries, lease->reused, lease->known,
+                                       static_cast<int>(job.job.prompt.size())),
+                      job.tokens, lease->reused);
   const int comes_back = job.stored.empty() ? lease->reused : job.stored.back().end;
   for (const PlacedImage& image : job.job.images)
     if (image.begin >= comes_back)
@@ -264,8 +267,7 @@ std::vector<RunningJob*> Scheduler::prompts() const {
 bool Scheduler::drop_failed_images() {
   const auto before = running_.size();
   for (const auto& job : running_)
-    if (job->stored.empty() && job->image() &&
-        job->image()->want() == ImageInput::State::failed)
+    if (job->stored.empty() && job->image() && job->image()->want() == ImageInput::State::failed)
       fail(*job, "the model's projector could not encode an image of the request");
   sweep();
   return running_.size() < before;
@@ -504,7 +506,8 @@ void Scheduler::sample(RunningJob& job, int index) {
                         std::min(job.prompt_computed, static_cast<int>(job.job.prompt.size()))});
   if (mover_ && !job.started())
     mover_->keep(job.job.tenant,
-                 std::span(job.tokens).first(static_cast<std::size_t>(job.computed)));
+                 std::span(job.tokens).first(static_cast<std::size_t>(job.computed)),
+                 std::min(job.job.stable_tokens, job.computed));
   if (job.job.on_logits)
     job.job.on_logits(decoder_.logits(index));
 
@@ -585,8 +588,8 @@ SchedulerStats Scheduler::stats() const {
   if (mover_) {
     stats.restored_tokens = mover_->stats().restored_tokens;
     stats.moved_out_tokens = mover_->stats().moved_out_tokens;
-    stats.stored_blocks = options_.store->stats().blocks;
-    stats.stored_bytes = options_.store->stats().memory_bytes;
+    stats.unstored_prefixes = mover_->waiting();
+    stats.store = options_.store->stats();
   }
   return stats;
 }

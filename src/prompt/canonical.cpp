@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 namespace anyclaude::prompt {
 
@@ -129,10 +130,34 @@ class Canonicalizer {
   void add_user_text(std::string_view text) {
     if (is_blank(text))
       return;
+    Json& content = user_content();
+    if (content.is_array())
+      content.push_back({{"type", "text"}, {"text", text}});
+    else
+      add_paragraph(content.get_ref<std::string&>(), text);
+  }
+
+  /// Of the user's turn at the end, which begins here where there is none.
+  Json& user_content() {
     Json& messages = out_.input.messages;
     if (messages.empty() || messages.back()["role"] != "user")
       messages.push_back({{"role", "user"}, {"content", ""}});
-    add_paragraph(messages.back()["content"].get_ref<std::string&>(), text);
+    return messages.back()["content"];
+  }
+
+  /// As a part of the turn, for a model that another server runs.
+  void add_image_part(const anthropic::ImageBlock& image) {
+    Json& content = user_content();
+    if (content.is_string()) {
+      Json parts = Json::array();
+      if (!content.get_ref<const std::string&>().empty())
+        parts.push_back({{"type", "text"}, {"text", std::move(content)}});
+      content = std::move(parts);
+    }
+    const std::string url = image.media_type.empty()
+                                ? *image.data
+                                : "data:" + image.media_type + ";base64," + *image.data;
+    content.push_back({{"type", "image_url"}, {"image_url", {{"url", url}}}});
   }
 
   // What stands for a block, as protected text.
@@ -141,25 +166,24 @@ class Canonicalizer {
 
   std::string shown(const anthropic::ImageBlock& image) {
     std::string why = "this model cannot see images";
-    if (arrangement_.images && image.media_type.empty())
+    if (arrangement_.image_reader && image.media_type.empty())
       why = "this server fetches no images from elsewhere";
-    else if (arrangement_.images && images_ == kMostImages)
+    else if (arrangement_.image_reader && images_ == kMostImages)
       why = "there are more than " + std::to_string(kMostImages);
-    else if (arrangement_.images) {
+    else if (arrangement_.image_reader) {
       ++images_;
-      auto tokens = arrangement_.images(image);
+      auto tokens = arrangement_.image_reader(image);
       if (tokens)
         return add_image(out_.images, std::move(*tokens));
       why = tokens.error();
     }
     out_.warnings.push_back("an image is shown to the model as a placeholder: " + why);
-    return control_.protect(
-        "[image" + (image.media_type.empty() ? "" : " (" + image.media_type + ")") +
-        ": not shown, " + why + "]");
+    return control_.protect("[image" +
+                            (image.media_type.empty() ? "" : " (" + image.media_type + ")") +
+                            ": not shown, " + why + "]");
   }
 
   std::string shown(const anthropic::UnsupportedBlock& block) {
-    out_.warnings.push_back("content of type " + block.type + " is shown as a placeholder");
     return control_.protect(block.description);
   }
 
@@ -173,7 +197,16 @@ class Canonicalizer {
   std::string result_text(const anthropic::ToolResultBlock& result) {
     std::string text;
     for (const auto& block : result.content)
-      add_paragraph(text, std::visit([this](const auto& b) { return shown(b); }, block));
+      add_paragraph(text, std::visit(Overloaded{
+                                         [&](const anthropic::ImageBlock& b) {
+                                           if (!arrangement_.images)
+                                             return shown(b);
+                                           result_images_.push_back(&b);
+                                           return std::string("[image: shown below]");
+                                         },
+                                         [&](const auto& b) { return shown(b); },
+                                     },
+                                     block));
     if (is_blank(text))
       text = "(no output)";
     if (result.is_error && !text.starts_with("Error"))
@@ -206,13 +239,24 @@ class Canonicalizer {
 
   /// A message of the user, or an inline one of the system.
   void add_user_side(const Message& message) {
+    struct Part {
+      std::string text; // in front of it
+      const anthropic::ImageBlock* image;
+    };
     std::vector<const anthropic::ToolResultBlock*> results;
-    std::string text;
+    std::vector<Part> parts;
+    std::string text; // behind the last image
     for (const ContentBlock& block : message.content)
       std::visit(
           Overloaded{
               [&](const anthropic::TextBlock& b) {
                 if (!is_blank(b.text))
+                  add_paragraph(text, shown(b));
+              },
+              [&](const anthropic::ImageBlock& b) {
+                if (arrangement_.images)
+                  parts.push_back({std::exchange(text, {}), &b});
+                else
                   add_paragraph(text, shown(b));
               },
               [&](const anthropic::ToolResultBlock& b) { results.push_back(&b); },
@@ -222,6 +266,12 @@ class Canonicalizer {
           },
           block);
     add_results(std::move(results));
+    for (const auto* image : std::exchange(result_images_, {}))
+      add_image_part(*image);
+    for (const Part& part : parts) {
+      add_user_text(part.text);
+      add_image_part(*part.image);
+    }
     if (message.role == Role::system && !is_blank(text))
       text = reminder(text);
     add_user_text(text);
@@ -244,7 +294,7 @@ class Canonicalizer {
                                          {{"name", control_.protect(b.name)},
                                           {"arguments", protect_strings(b.input, control_)}}}});
                      },
-                     [&](const anthropic::UnsupportedBlock& b) { text += shown(b); },
+                     [&](const anthropic::UnsupportedBlock& b) { text += b.description; },
                      [](const auto&) {},
                  },
                  block);
@@ -276,8 +326,9 @@ class Canonicalizer {
   const Opening opening_;
   Canonical out_;
   std::map<std::string, const Tool*> deferred_;
-  int images_ = 0; // that were read
-  std::vector<anthropic::ToolUseBlock> last_calls_; // of the assistant's last turn
+  int images_ = 0;                                          // that were read
+  std::vector<anthropic::ToolUseBlock> last_calls_;         // of the assistant's last turn
+  std::vector<const anthropic::ImageBlock*> result_images_; // of the results added last
 };
 
 } // namespace

@@ -25,7 +25,7 @@ struct Canonical {
   std::vector<Answer> answers;
   /// Text that the answer is to begin with: the request's last message was the assistant's.
   std::string answer_prefix;
-  NamedImages images; // whose marks stand in the input
+  NamedImages images;                // whose marks stand in the input
   std::vector<std::string> warnings; // for the log
 };
 
@@ -37,9 +37,14 @@ struct Arrangement {
   /// Whether the template has messages for tools' results. Otherwise they join the user's turn, and
   /// turns of user and assistant alternate, as most such templates insist.
   bool tool_messages = true;
+  /// Whether another server's model sees images. A turn with some has a list of parts for its
+  /// content, as OpenAI's API has it; images in a tool's result stand in the turn behind it.
+  bool images = false;
+  /// How images of a model of our own become tokens. Empty, as without the above: it sees none, and
+  /// they are placeholders.
+  ImageReader image_reader;
   /// Tools stand in the order of these, the smallest first; one without a rank stands in front.
   std::map<std::string, int, std::less<>> tool_ranks;
-  ImageReader images; // empty: the model sees none
 };
 
 /// Brings a request to its canonical form:

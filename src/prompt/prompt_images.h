@@ -11,8 +11,8 @@
 
 namespace anyclaude::prompt {
 
-/// What stands for an image in a prompt: the tokens of one that the model can see, or why it cannot,
-/// as a part of a sentence: "its base64 is damaged". Empty where the model sees no images.
+/// What stands for an image in a prompt: the tokens of one that the model can see, or why it
+/// cannot, as a part of a sentence: "its base64 is damaged". Empty where the model sees no images.
 using ImageReader = std::function<std::expected<std::vector<std::int32_t>, std::string>(
     const anthropic::ImageBlock& image)>;
 

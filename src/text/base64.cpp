@@ -46,7 +46,8 @@ std::optional<std::vector<std::byte>> decode_base64(std::string_view text) {
     count = 0;
   }
   // Two characters are a byte and four bits of nothing, three are two bytes and two bits.
-  const bool is_whole = count == 0 ? padding == 0 : count > 1 && (padding == 0 || count + padding == 4);
+  const bool is_whole =
+      count == 0 ? padding == 0 : count > 1 && (padding == 0 || count + padding == 4);
   if (!is_whole)
     return std::nullopt;
   if (count == 2)

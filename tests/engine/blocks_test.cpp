@@ -81,7 +81,8 @@ TEST_P(BlocksTest, ComeBackBitForBit) {
 
   // And a part of a block is that part.
   ASSERT_TRUE(decoder->import_cells(4, 0, kBlock, 0, kBlock, blocks[0].second, {}));
-  ASSERT_TRUE(decoder->import_cells(4, kBlock, kBlock + 70, kBlock, 2 * kBlock, blocks[1].second, {}));
+  ASSERT_TRUE(
+      decoder->import_cells(4, kBlock, kBlock + 70, kBlock, 2 * kBlock, blocks[1].second, {}));
   const Logits part = compute(*decoder, 4, suffix, kBlock + 70);
   const auto fresh = decoder_of(2048, GetParam());
   compute(*fresh, 0, std::span(text).first(kBlock + 70), 0);
@@ -102,7 +103,8 @@ TEST_P(BlocksTest, WhatIsNotTheBlockIsRefusedAndNothingChanges) {
   EXPECT_FALSE(decoder->import_cells(1, 0, kBlock, 0, kBlock, bytes, {})); // another place
   EXPECT_FALSE(decoder->import_cells(1, kBlock, kBlock + 200, kBlock, kBlock + 200, bytes, {}));
   for (const std::size_t size : {std::size_t{0}, std::size_t{7}, all.size() / 2, all.size() - 1})
-    EXPECT_FALSE(decoder->import_cells(1, kBlock, 2 * kBlock, kBlock, 2 * kBlock, all.first(size), {}));
+    EXPECT_FALSE(
+        decoder->import_cells(1, kBlock, 2 * kBlock, kBlock, 2 * kBlock, all.first(size), {}));
   std::vector<std::byte> none;
   EXPECT_FALSE(decoder->export_cells(0, kBlock, 3 * kBlock, none)); // more than it has
   EXPECT_FALSE(decoder->export_cells(9, 0, kBlock, none));

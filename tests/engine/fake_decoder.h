@@ -48,9 +48,9 @@ class FakeDecoder : public Decoder {
   /// Tokens of the batches that succeeded.
   std::size_t computed = 0;
   std::vector<SamplingOptions> samplers; // that were made, in order
-  double cell_time = 0.001; // of a token that looks at a cell
-  double block_time = 0.5;  // of copying a block, either way
-  int exported = 0;         // blocks
+  double cell_time = 0.001;              // of a token that looks at a cell
+  double block_time = 0.5;               // of copying a block, either way
+  int exported = 0;                      // blocks
   int imported = 0;
   bool refuses_cells = false; // that come back
 

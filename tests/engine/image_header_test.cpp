@@ -23,8 +23,10 @@ TEST(ImageHeader, SaysTheTypeAndTheSize) {
   EXPECT_EQ(header("\xFF\xD8\xFF\xE0\x00\x04..\xFF\xDB\x00\x03.\xFF\xFF\xC2\x00\x11\x08\x01\x2C\x02"
                    "\x58\x03......"s),
             "image/jpeg 600x300");
-  EXPECT_EQ(header("RIFF....WEBPVP8X\x0A\0\0\0\0\0\0\0\x8F\x01\0\x2B\x01\0"s), "image/webp 400x300");
-  EXPECT_EQ(header("RIFF....WEBPVP8 ....\0\0\0\x9D\x01\x2A\x90\x01\x2C\x01"s), "image/webp 400x300");
+  EXPECT_EQ(header("RIFF....WEBPVP8X\x0A\0\0\0\0\0\0\0\x8F\x01\0\x2B\x01\0"s),
+            "image/webp 400x300");
+  EXPECT_EQ(header("RIFF....WEBPVP8 ....\0\0\0\x9D\x01\x2A\x90\x01\x2C\x01"s),
+            "image/webp 400x300");
 }
 
 TEST(ImageHeader, WhatIsNoneIsRefused) {

@@ -1,7 +1,7 @@
 // Images among a prompt's tokens, judged by logits on random weights: against libllama computing
-// the whole text from its first token on, with libmtmd's own helper putting the images in. One model
-// for each way of placing them: one token behind the other, M-RoPE, and tokens that see each other
-// (in a model with sliding windows).
+// the whole text from its first token on, with libmtmd's own helper putting the images in. One
+// model for each way of placing them: one token behind the other, M-RoPE, and tokens that see each
+// other (in a model with sliding windows).
 #include "engine/engine_client.h"
 #include "engine/image_encoder.h"
 #include "engine/logits.h"
@@ -92,9 +92,14 @@ class Subject {
     const std::string png = noise_png(seed, width, height);
     auto read = encoder->read(std::make_shared<const std::string>(base64(png)));
     EXPECT_TRUE(read) << read.error();
-    for (const PlacedImage& one : read->images)
-      files_[one.input->tokens()] = png;
+    know(read->images, png);
     return {std::move(read->tokens), std::move(read->images)};
+  }
+
+  /// Says which file these are of.
+  void know(const std::vector<PlacedImage>& images, const std::string& png) {
+    for (const PlacedImage& one : images)
+      files_[one.input->tokens()] = png;
   }
 
   /// Logits behind the last `count` tokens, all of text, in batches of `size` tokens.
@@ -166,8 +171,8 @@ std::vector<Logits> Subject::logits(std::span<const Token> text, std::size_t cou
   for (std::size_t at = 0; at < text.size();) {
     if (kv::begins_image(text[at])) {
       const std::size_t end = kv::image_end(text, at);
-      const std::string& png = files_.at({text.begin() + static_cast<long>(at),
-                                          text.begin() + static_cast<long>(end)});
+      const std::string& png =
+          files_.at({text.begin() + static_cast<long>(at), text.begin() + static_cast<long>(end)});
       const std::unique_ptr<mtmd_bitmap, Free> bitmap(
           mtmd_helper_bitmap_init_from_buf(mtmd_.get(),
                                            reinterpret_cast<const unsigned char*>(png.data()),
@@ -345,8 +350,7 @@ TEST_P(ImagesTest, ComesBackAfterARestart) {
   if (subject().has_state())
     GTEST_SKIP() << "such models have no store";
   const demo::ScratchFolder cache;
-  const std::string file = base64(noise_png(5, 560, 420));
-  subject().image(5, 560, 420); // for the reference
+  const std::string png = noise_png(5, 560, 420);
   std::vector<Answered> all;
   for (int start = 0; start < 2; ++start) {
     EngineOptions options = small_engine(subject().file);
@@ -355,8 +359,9 @@ TEST_P(ImagesTest, ComesBackAfterARestart) {
     Engine engine(options);
     ASSERT_EQ(engine.wait_until_loaded().error, "");
     ASSERT_TRUE(engine.images());
-    auto read = engine.images()->read(std::make_shared<const std::string>(file));
+    auto read = engine.images()->read(std::make_shared<const std::string>(base64(png)));
     ASSERT_TRUE(read);
+    subject().know(read->images, png);
     const Text text = words(1, 200) + Text{read->tokens, read->images} + words(2, 200);
     Answered& answered = all.emplace_back();
     answered.prompt = text.tokens;

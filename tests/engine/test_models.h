@@ -50,10 +50,12 @@ inline std::filesystem::path random_model_file(demo::Architecture architecture) 
   return write_model(options, name.c_str());
 }
 
-/// The projector that goes with it.
+/// The projector that goes with it; not beside it, where it would be found.
 inline std::filesystem::path projector_file(demo::Architecture architecture) {
   const auto name = "mmproj-" + std::string(demo::architecture_name(architecture)) + ".gguf";
-  auto path = model_folder() / name.c_str();
+  auto path = model_folder() / "projectors";
+  std::filesystem::create_directories(path);
+  path /= name;
   if (!std::filesystem::exists(path)) {
     const auto written = demo::write_demo_projector({.architecture = architecture}, path);
     EXPECT_TRUE(written) << written.error();

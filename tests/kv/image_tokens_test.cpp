@@ -1,4 +1,5 @@
-// Tokens that stand for images: told apart by content, whole everywhere, with positions of their own.
+// Tokens that stand for images: told apart by content, whole everywhere, with positions of their
+// own.
 #include "kv/block_store.h"
 #include "kv/cell_model.h"
 #include "kv/image_tokens.h"
@@ -56,14 +57,15 @@ TEST(ImageTokens, DifferFromTheFirstOnWithTheContent) {
 
 /// Texts with images between words; few of each, so that they often begin alike.
 rc::Gen<std::vector<Token>> any_text() {
-  return rc::gen::map(rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 12)),
-                      [](const std::vector<int>& parts) {
-                        std::vector<Token> tokens;
-                        for (const int part : parts)
-                          tokens = tokens + (part < 4 ? image(static_cast<std::uint8_t>(part), 5 + 9 * part, 4)
-                                                      : text(10 * part, part % 3 + 1));
-                        return tokens;
-                      });
+  return rc::gen::map(
+      rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 12)),
+      [](const std::vector<int>& parts) {
+        std::vector<Token> tokens;
+        for (const int part : parts)
+          tokens = tokens + (part < 4 ? image(static_cast<std::uint8_t>(part), 5 + 9 * part, 4)
+                                      : text(10 * part, part % 3 + 1));
+        return tokens;
+      });
 }
 
 RC_GTEST_PROP(ImageBlocks, StandEndToEndAndSplitNoImage, ()) {
@@ -90,8 +92,8 @@ RC_GTEST_PROP(ImageBlocks, AreFoundAsFarAsTwoTextsAreAlikeInWholeImages, ()) {
     begin = end;
   }
   store.check();
-  const auto alike = static_cast<std::size_t>(
-      std::ranges::mismatch(kept, wanted).in1 - kept.begin());
+  const auto alike =
+      static_cast<std::size_t>(std::ranges::mismatch(kept, wanted).in1 - kept.begin());
   const std::size_t whole = whole_images(kept, whole_images(wanted, alike));
   const auto pieces = store.find("anna", wanted);
   RC_ASSERT((pieces.empty() ? 0 : static_cast<std::size_t>(pieces.back().end)) == whole);

@@ -64,10 +64,9 @@ TEST(PromptImages, StandInToolResultsToo) {
   const auto shown = prompt_of(Json::array(
       {user("Look at it."),
        {{"role", "assistant"},
-        {"content", Json::array({{{"type", "tool_use"},
-                                  {"id", "t"},
-                                  {"name", "Read"},
-                                  {"input", Json::object()}}})}},
+        {"content",
+         Json::array(
+             {{{"type", "tool_use"}, {"id", "t"}, {"name", "Read"}, {"input", Json::object()}}})}},
        user(Json::array({{{"type", "tool_result"},
                           {"tool_use_id", "t"},
                           {"content", Json::array({text("It is:"), image("A")})}}}))}));
@@ -79,8 +78,9 @@ TEST(PromptImages, WhatCannotBeSeenIsSaid) {
   EXPECT_TRUE(prompt_of(one(image("!"))).contains("[image (image/png): not shown, it is damaged]"));
   EXPECT_TRUE(prompt_of(one(image("A")), {})
                   .contains("[image (image/png): not shown, this model cannot see images]"));
-  EXPECT_TRUE(prompt_of(one({{"type", "image"}, {"source", {{"type", "url"}, {"url", "https://x"}}}}))
-                  .contains("[image: not shown, this server fetches no images from elsewhere]"));
+  EXPECT_TRUE(
+      prompt_of(one({{"type", "image"}, {"source", {{"type", "url"}, {"url", "https://x"}}}}))
+          .contains("[image: not shown, this server fetches no images from elsewhere]"));
 }
 
 TEST(PromptImages, MoreThanTheLimitAreNotLookedAt) {
@@ -108,17 +108,18 @@ TEST(PromptImages, NoTextBecomesOne) {
 /// An answer behind an image is replayed; the same words behind another one are not the same turn.
 TEST(PromptImages, TheConversationIsAnotherWithAnotherImage) {
   const PromptBuilder prompts = builder();
-  const auto first = prompts.build(request(Json::array({user({image("A"), text("So?")})})), "anna",
-                                   read);
+  const auto first =
+      prompts.build(request(Json::array({user({image("A"), text("So?")})})), "anna", read);
   ASSERT_TRUE(first && first->continuation);
   const std::vector<anthropic::ContentBlock> answer{anthropic::TextBlock{"Yes."}};
   const std::vector<std::int32_t> sampled{'Y', 'e', 's', '.', 7}; // not as it would be rendered
   prompts.remember(*first->continuation, answer, sampled);
   const auto next = [&](const char* which) {
-    const auto built = prompts.build(
-        request(Json::array({user({image(which), text("So?")}),
-                             {{"role", "assistant"}, {"content", "Yes."}}, user("And?")})),
-        "anna", read);
+    const auto built =
+        prompts.build(request(Json::array({user({image(which), text("So?")}),
+                                           {{"role", "assistant"}, {"content", "Yes."}},
+                                           user("And?")})),
+                      "anna", read);
     return std::ranges::contains(built->tokens, 7);
   };
   EXPECT_TRUE(next("A"));
