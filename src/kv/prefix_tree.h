@@ -62,7 +62,8 @@ class PrefixTree : public PrefixCache {
   /// Ends a request and frees the cells that nobody else holds.
   void drop(SequenceId sequence) override;
 
-  /// Makes at least `cells` cells free by cutting idle leaves from their ends. False when running requests hold too many; what could be freed is then free.
+  /// Makes at least `cells` cells free by cutting idle leaves from their ends. False when running
+  /// requests hold too many; what could be freed is then free.
   bool reserve(std::size_t cells) override;
 
   /// Forgets every idle prefix of every tenant.

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "anthropic/error.h"
 #include "answer/format.h"
+#include "anthropic/error.h"
 #include "anthropic/messages.h"
 #include "prompt/chat_template.h"
 #include "prompt/control_text.h"
@@ -25,8 +25,8 @@ namespace anyclaude::prompt {
 struct Arrangement;
 struct Canonical;
 
-/// A prompt on its way to become the beginning of the next turn's (see ReplayMemory). A request that
-/// is to leave nothing on the disk sets `turn.kept` to false.
+/// A prompt on its way to become the beginning of the next turn's (see ReplayMemory). A request
+/// that is to leave nothing on the disk sets `turn.kept` to false.
 struct Continuation {
   ConversationHash conversation; // up to the question
   ReplayTurn turn;               // without the answer
@@ -45,10 +45,10 @@ struct Prompt {
 struct PromptOptions {
   Layout layout = Layout::stable_first;
   std::filesystem::path tool_order_folder{}; // where the order of tools is kept; empty: nowhere
-  std::filesystem::path replay_folder{};   // where answers are kept; empty: in memory only
+  std::filesystem::path replay_folder{};     // where answers are kept; empty: in memory only
   /// What is longer than this by far is not tokenized to its end, and not usable.
   std::size_t most_tokens = std::numeric_limits<std::size_t>::max();
-  std::string model{};                     // tells models' answers apart there
+  std::string model{}; // tells models' answers apart there
 };
 
 /// Makes the prompt of a request for one model. Thread-safe.
