@@ -7,6 +7,7 @@
 #include "backend/call_constraint.h"
 #include "backend/server_tools.h"
 #include "engine/model_fingerprint.h"
+#include "backend/thinking.h"
 #include "prompt/answer_format.h"
 
 #include <spdlog/spdlog.h>
@@ -187,29 +188,6 @@ std::vector<engine::Token> answer_markers(const engine::Model& model,
   return markers;
 }
 
-/// Thinking blocks are known again after a restart where there is a place to keep the key.
-std::shared_ptr<const answer::ThinkingSeal> make_seal(const std::filesystem::path& folder) {
-  if (!folder.empty()) {
-    std::error_code ignored; // the key's own error says more
-    std::filesystem::create_directories(folder, ignored);
-    const auto kept = text::kept_key(folder / "thinking.key");
-    if (kept)
-      return std::make_shared<const answer::ThinkingSeal>(*kept);
-    spdlog::warn("thinking blocks will be foreign after a restart: {}", kept.error());
-  }
-  return std::make_shared<const answer::ThinkingSeal>();
-}
-
-/// Thinking from elsewhere is history like any other; our own that was changed is worth a word.
-void look_at_thinking(const anthropic::Request& request, const answer::ThinkingSeal& seal) {
-  for (const auto& message : request.messages)
-    for (const auto& block : message.content)
-      if (const auto* thinking = std::get_if<anthropic::ThinkingBlock>(&block))
-        if (seal.origin(thinking->thinking, thinking->signature) ==
-            answer::ThinkingSeal::Origin::edited)
-          spdlog::warn("a thinking block of this server came back changed; it is taken as it is");
-}
-
 prompt::Tokenizer tokenizer_of(const engine::Model& model) {
   prompt::Tokenizer tokenizer;
   tokenizer.tokenize = [&model](std::string_view text, bool parse_special) {
@@ -268,6 +246,15 @@ std::expected<const prompt::PromptBuilder*, Error> Embedded::prompts() const {
   return &*lazy_->prompts;
 }
 
+Abilities Embedded::abilities() const {
+  const bool ready = engine_.status().state == engine::EngineState::ready;
+  return {.tools = true,
+          .thinking = true,
+          .images = false,
+          .reports_cached_tokens = true,
+          .context_tokens = ready ? engine_.context_tokens() : 0};
+}
+
 Health Embedded::health() const {
   const engine::EngineStatus status = engine_.status();
   switch (status.state) {
@@ -305,7 +292,7 @@ std::optional<EngineNumbers> Embedded::engine_numbers() const {
                        .cells_spanned = stats.span,
                        .checkpoints = stats.checkpoints,
                        .checkpoint_bytes = stats.checkpoint_bytes,
-                       .stored_bytes = stats.stored_bytes,
+                       .stored_bytes = stats.store.memory_bytes,
                        .stored_tokens_restored = stats.restored_tokens};
 }
 
@@ -357,12 +344,16 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
   job.priority = caller.background ? engine::Priority::background : engine::Priority::interactive;
   job.prompt = std::move(prompt->tokens);
   job.boundaries = std::move(prompt->boundaries);
+  job.stable_tokens = prompt->stable_tokens;
+  job.is_kept = !caller.is_private;
   job.sampling = sampling(request, engine_.model().facts().sampling);
   job.max_tokens = request.max_tokens;
   job.stop_sequences = request.stop_sequences;
   job.visible_control = lazy_->markers;
   job.sampling.constraint = make_constraint(
       prompt->format, prompt::answer_demand(request, prompt->format), lazy_->markers);
+  if (prompt->continuation && caller.is_private)
+    prompt->continuation->turn.kept = false;
   auto keep = [builder = *builder, continuation = std::move(prompt->continuation)](
                   const std::vector<anthropic::ContentBlock>& blocks,
                   std::span<const std::int32_t> sampled) mutable {

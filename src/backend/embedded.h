@@ -18,6 +18,7 @@ class Embedded : public Backend {
   explicit Embedded(engine::EngineOptions options, prompt::PromptOptions prompts = {});
   ~Embedded() override;
 
+  Abilities abilities() const override;
   Health health() const override;
   std::vector<ModelInfo> models() const override;
   std::optional<EngineNumbers> engine_numbers() const override;
@@ -27,9 +28,9 @@ class Embedded : public Backend {
   start(const anthropic::Request& request, const Caller& caller, EventSink sink) override;
 
   const engine::Engine& engine() const { return engine_; }
+  engine::Engine& engine() { return engine_; }
 
-  /// How far the last prompts begin like those before, oldest first.
-  std::vector<prompt::PromptReport> prompt_reports() const { return watch_.reports(); }
+  std::vector<prompt::PromptReport> prompt_reports() const override { return watch_.reports(); }
 
  private:
   /// Null with the reason while the model is not there.

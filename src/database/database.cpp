@@ -93,6 +93,21 @@ Statement& Statement::bind(std::span<const std::byte> bytes) {
   return *this;
 }
 
+Statement& Statement::bind(const std::string& text) {
+  if (statement_)
+    sqlite3_bind_text64(statement_.get(), ++bound_, text.data(), text.size(), SQLITE_TRANSIENT,
+                        SQLITE_UTF8);
+  return *this;
+}
+
+Statement& Statement::bind(std::optional<double> value) {
+  if (statement_ && value)
+    sqlite3_bind_double(statement_.get(), ++bound_, *value);
+  else if (statement_)
+    sqlite3_bind_null(statement_.get(), ++bound_);
+  return *this;
+}
+
 bool Statement::step() {
   if (statement_)
     result_ = sqlite3_step(statement_.get());
@@ -120,6 +135,17 @@ std::span<const std::byte> Statement::bytes(int column) const {
   const void* data = sqlite3_column_blob(statement_.get(), column);
   const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column));
   return {static_cast<const std::byte*>(data), data ? size : 0};
+}
+
+std::string Statement::text(int column) const {
+  const auto found = bytes(column);
+  return {reinterpret_cast<const char*>(found.data()), found.size()};
+}
+
+std::optional<double> Statement::real(int column) const {
+  if (sqlite3_column_type(statement_.get(), column) == SQLITE_NULL)
+    return std::nullopt;
+  return sqlite3_column_double(statement_.get(), column);
 }
 
 } // namespace anyclaude::database

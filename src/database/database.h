@@ -5,6 +5,7 @@
 #include <expected>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -53,6 +54,8 @@ class Statement {
 
   Statement& bind(std::int64_t value);
   Statement& bind(std::span<const std::byte> bytes); // an empty one is NULL
+  Statement& bind(const std::string& text);
+  Statement& bind(std::optional<double> value); // nothing is NULL
 
   /// True while there is a row. False at the end, with result() SQLITE_DONE, and on an error.
   bool step();
@@ -65,6 +68,8 @@ class Statement {
 
   std::int64_t integer(int column) const;
   std::span<const std::byte> bytes(int column) const; // valid until the next step
+  std::string text(int column) const;
+  std::optional<double> real(int column) const; // NULL is nothing
 
  private:
   struct Finalize {

@@ -99,6 +99,8 @@ PromptBuilder::PromptBuilder(ChatTemplate chat_template, Tokenizer tokenizer, Pr
   TurnTexts turns = find_turns(template_, control_);
   turn_starts_ = std::move(turns.starts);
   turn_ends_.append_range(turns.ends);
+  if (layout_ == Layout::stable_first)
+    stable_front_ = StableFront(template_, control_, turn_starts_);
 }
 
 Arrangement PromptBuilder::arrange(const anthropic::Request& request,
@@ -109,13 +111,7 @@ Arrangement PromptBuilder::arrange(const anthropic::Request& request,
   if (layout_ == Layout::as_sent)
     return arrangement;
   arrangement.system_place = template_.abilities().system_place;
-  std::vector<std::string_view> names;
-  for (const anthropic::Tool& tool : request.tools)
-    if (tool.server_type.empty() && !tool.defer_loading)
-      names.emplace_back(tool.name);
-  const auto ranks = tool_order_->ranks(tenant, names);
-  for (std::size_t i = 0; i < names.size(); ++i)
-    arrangement.tool_ranks.emplace(names[i], ranks[i]);
+  arrangement.tool_ranks = rank_tools(*tool_order_, tenant, request);
   return arrangement;
 }
 
@@ -150,6 +146,7 @@ std::expected<Prompt, anthropic::Error> PromptBuilder::build(const anthropic::Re
   prompt.tokens.append_range(turns.tokens);
   prompt.boundaries.append_range(turns.boundaries);
   prompt.beyond = turns.beyond;
+  prompt.stable_tokens = stable_front_.end(canonical.input, prompt.boundaries);
   if (canonical.answer_prefix.empty()) {
     turn.tokens = std::move(turns.tokens);
     turn.boundaries = std::move(turns.boundaries);

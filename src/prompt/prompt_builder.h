@@ -8,6 +8,7 @@
 #include "prompt/layout.h"
 #include "prompt/replay_memory.h"
 #include "prompt/segment_tokenizer.h"
+#include "prompt/stable_front.h"
 #include "prompt/tool_order.h"
 
 #include <cstdint>
@@ -36,6 +37,9 @@ struct Prompt {
   std::vector<std::int32_t> tokens;
   std::size_t beyond = 0;      // about how many more there are (see PromptOptions::most_tokens)
   std::vector<int> boundaries; // where messages end, in tokens from the start, ascending
+  /// So many tokens in front are tools and system text that every session has alike, and nothing of
+  /// the conversation; 0 where that cannot be told.
+  int stable_tokens = 0;
   answer::Format format;       // how to read the answer
   std::optional<Continuation> continuation;
   std::vector<std::string> warnings; // for the log
@@ -82,6 +86,7 @@ class PromptBuilder {
   std::unique_ptr<ToolOrder> tool_order_; // learns; thread-safe
   ControlText control_;
   std::vector<std::string> turn_starts_; // control texts that begin a message
+  StableFront stable_front_;
   std::vector<std::string> turn_ends_;   // those that end an answer
   mutable SegmentTokenizer tokenizer_;   // remembers; thread-safe
   std::unique_ptr<ReplayMemory> memory_; // thread-safe
