@@ -237,9 +237,8 @@ struct Embedded::Lazy {
 
 Embedded::Embedded(engine::EngineOptions options, prompt::PromptOptions prompts)
     : prompt_options_(std::move(prompts)), model_id_(options.model.stem().string()),
-      model_time_(modification_time(options.model)),
-      model_file_(options.model), cache_folder_(options.cache_folder),
-      lazy_(std::make_unique<Lazy>()),
+      model_time_(modification_time(options.model)), model_file_(options.model),
+      cache_folder_(options.cache_folder), lazy_(std::make_unique<Lazy>()),
       watch_([this](std::int32_t token) { return engine_.model().piece(token); }),
       engine_(std::move(options)) {}
 

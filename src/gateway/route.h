@@ -13,7 +13,7 @@ enum class Endpoint { unknown, root, health, messages, count_tokens, models, mod
 /// /s/<session>, before any path; /p/<session> is a private one: nothing of it is kept on the disk.
 struct Route {
   Endpoint endpoint = Endpoint::unknown;
-  std::string session;  // 1 to 64 letters, digits, '-' and '_'; empty: no prefix
+  std::string session; // 1 to 64 letters, digits, '-' and '_'; empty: no prefix
   bool is_private = false;
   std::string model_id; // decoded; for Endpoint::model
 };

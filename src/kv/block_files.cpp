@@ -254,7 +254,8 @@ fs::path BlockFiles::path(const BlockKey& key) const {
 
 std::expected<void, int> BlockFiles::write(const Block& block, double seconds) const {
   const auto header = write_header(block, fingerprint_, seconds);
-  const auto state = block.state ? std::span<const std::byte>(*block.state) : std::span<const std::byte>();
+  const auto state =
+      block.state ? std::span<const std::byte>(*block.state) : std::span<const std::byte>();
   auto written = write_parts(block.key, {header, block.cells, state});
   if (written)
     index_->put(block.key, header, {.hits = 0, .last_used = unix_seconds(), .is_stable = false});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <tuple>
 #include <unordered_set>
 #include <utility>
 
@@ -22,6 +23,7 @@ struct BlockStore::Entry {
   BlockUse use;
   bool is_for_memory = false; // never written to the disk
   double value = 0;
+  std::uint64_t recency = 0; // grows with every block and request; of equal values the older goes
 
   int end() const { return begin + static_cast<int>(tokens.size()); }
   bool is_checkpoint() const { return kind == NodeKind::checkpoint; }
@@ -105,8 +107,9 @@ const BlockStore::Entry* BlockStore::best_child(const Entry& parent, std::span<c
 }
 
 BlockStore::Piece BlockStore::piece_of(const Entry& entry, int end) {
-  return {entry.kind,  entry.key,   entry.begin,           end,
-          entry.end(), entry.bytes, entry.block != nullptr, entry.use.hits};
+  return {
+      entry.kind,    entry.key, entry.begin, end, entry.end(), entry.bytes, entry.block != nullptr,
+      entry.use.hits};
 }
 
 std::vector<BlockStore::Piece> BlockStore::find(const std::string& tenant,
@@ -169,8 +172,8 @@ std::vector<BlockStore::Piece> BlockStore::checkpoints(const std::string& tenant
   return pieces;
 }
 
-std::vector<BlockStore::Piece>
-BlockStore::find_checkpoint(const std::string& tenant, std::span<const Token> tokens) const {
+std::vector<BlockStore::Piece> BlockStore::find_checkpoint(const std::string& tenant,
+                                                           std::span<const Token> tokens) const {
   const auto found = checkpoints(tenant, tokens);
   if (found.empty())
     return {};
@@ -256,6 +259,7 @@ bool BlockStore::insert(Entry& parent, Block block, double seconds) {
   entry->seconds = seconds;
   entry->block = std::make_shared<Block>(std::move(block));
   entry->value = age_ + worth(*entry);
+  entry->recency = recency();
 
   stats_.memory_bytes += entry->bytes;
   stats_.checkpoints += entry->is_checkpoint() ? 1 : 0;
@@ -326,7 +330,8 @@ void BlockStore::supersede(Entry& parent, std::span<const Token> tokens) {
   const auto children = parent.children;
   for (Entry* child : children) {
     const auto& mine = child->tokens;
-    if (!child->is_checkpoint() && mine.size() < tokens.size() && std::cmp_equal(common_length(mine, tokens), mine.size()))
+    if (!child->is_checkpoint() && mine.size() < tokens.size() &&
+        std::cmp_equal(common_length(mine, tokens), mine.size()))
       remove(child);
   }
 }
@@ -335,6 +340,10 @@ void BlockStore::supersede(Entry& parent, std::span<const Token> tokens) {
 void BlockStore::lower_if_useless(Entry& entry) const {
   if (options_.checkpoints && !entry.is_checkpoint() && entry.children.empty())
     entry.value = 0;
+}
+
+std::uint64_t BlockStore::recency() const {
+  return stats_.stored + stats_.totals.requests;
 }
 
 double BlockStore::worth(const Entry& entry) const {
@@ -384,7 +393,7 @@ BlockStore::Entry* BlockStore::least_valuable(const Entry* keep, bool on_disk) c
   const bool too_many = static_cast<double>(stats_.pinned_bytes) >
                         kPinnedShare * static_cast<double>(options_.disk_bytes);
   const auto rank = [&](const Entry& entry) {
-    return std::pair(on_disk && entry.use.is_stable != too_many, entry.value);
+    return std::tuple(on_disk && entry.use.is_stable != too_many, entry.value, entry.recency);
   };
   for (const auto& [key, entry] : entries_) {
     const bool is_end = entry->children.empty() && !entry->is_being_written && entry.get() != keep;
@@ -542,6 +551,7 @@ void BlockStore::count_hit(std::span<const Piece> pieces, int found, int asked) 
     ++entry.use.hits;
     entry.use.last_used = now_seconds();
     entry.value = age_ + worth(entry);
+    entry.recency = recency();
     note_use(entry);
     const int used = std::min(found, piece.end) - piece.begin;
     more.saved_seconds +=
@@ -603,7 +613,6 @@ void BlockStore::clear() {
       firsts.push_back(child->key);
   for (const BlockKey& key : firsts)
     forget(key);
-  stats_.totals = {};
   if (disk_)
     disk_->files().describe();
 }

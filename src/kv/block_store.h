@@ -29,13 +29,13 @@ struct BlockStoreStats {
   std::size_t memory_bytes = 0; // of cells in host memory
   std::uint64_t disk_bytes = 0; // of block files
   std::size_t disk_blocks = 0;
-  std::size_t checkpoints = 0; // of the blocks
-  std::uint64_t pinned_bytes = 0;  // of those files, what is given up last
+  std::size_t checkpoints = 0;       // of the blocks
+  std::uint64_t pinned_bytes = 0;    // of those files, what is given up last
   std::uint64_t unwritten_bytes = 0; // of block files that are being written
-  std::uint64_t stored = 0;  // blocks, since the start
-  std::uint64_t evicted = 0; // blocks given up for others, since the start
-  std::uint64_t damaged = 0; // block files that proved unusable, since the start
-  StoreTotals totals;        // since the start
+  std::uint64_t stored = 0;          // blocks, since the start
+  std::uint64_t evicted = 0;         // blocks given up for others, since the start
+  std::uint64_t damaged = 0;         // block files that proved unusable, since the start
+  StoreTotals totals;                // since the start
 };
 
 /// The tenant under which the same person's prefixes stay in memory: nothing of it reaches a disk.
@@ -61,8 +61,8 @@ inline std::string kept(const std::string& tenant) {
 /// times how often it was wanted, against what has been stored since (GreedyDual-Size-Frequency:
 /// Cherkasova, "Improving WWW Proxies Performance with Greedy-Dual-Size-Frequency Caching Policy",
 /// HP Labs 1998). A prefix that many requests began with therefore outlives many that were asked
-/// once. On the disk, what is pinned outlives everything else, as long as it takes no more than half
-/// of the budget.
+/// once. On the disk, what is pinned outlives everything else, as long as it takes no more than
+/// half of the budget.
 ///
 /// Where requests go on from checkpoints, these hang below the whole block in front of their place:
 ///
@@ -80,8 +80,8 @@ class BlockStore {
   BlockStore(const BlockStore&) = delete;
   BlockStore& operator=(const BlockStore&) = delete;
 
-  /// A part of a prefix that can be had: tokens [begin, end) of it are the first ones of a block, or
-  /// all of a checkpoint.
+  /// A part of a prefix that can be had: tokens [begin, end) of it are the first ones of a block,
+  /// or all of a checkpoint.
   struct Piece {
     NodeKind kind = NodeKind::block;
     BlockKey key;
@@ -99,7 +99,8 @@ class BlockStore {
 
   /// The pieces of the longest stored prefix of `tokens` that ends with a checkpoint: whole blocks,
   /// and the checkpoint. Empty when there is none.
-  std::vector<Piece> find_checkpoint(const std::string& tenant, std::span<const Token> tokens) const;
+  std::vector<Piece> find_checkpoint(const std::string& tenant,
+                                     std::span<const Token> tokens) const;
 
   /// All checkpoints on the way through `tokens`, in order.
   std::vector<Piece> checkpoints(const std::string& tenant, std::span<const Token> tokens) const;
@@ -201,13 +202,14 @@ class BlockStore {
   bool make_disk_room(std::uint64_t bytes, const Entry* keep);
   void lower_if_useless(Entry& entry) const;
   double worth(const Entry& entry) const;
+  std::uint64_t recency() const;
 
   BlockStoreOptions options_;
   BlockStoreStats stats_;
   double age_ = 0;                  // the value of what was given up last
   std::uint64_t being_written_ = 0; // bytes of files
   bool keeps_copies_ = true;
-  bool unwritten_ = false;          // there may be blocks that the disk has not taken
+  bool unwritten_ = false; // there may be blocks that the disk has not taken
   std::unique_ptr<DiskTier> disk_;
   std::unordered_map<BlockKey, std::unique_ptr<Entry>, BlockKeyHash> roots_;
   std::unordered_map<BlockKey, std::unique_ptr<Entry>, BlockKeyHash> entries_;

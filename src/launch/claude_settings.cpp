@@ -193,7 +193,9 @@ std::vector<fs::path> managed_places() {
 } // namespace
 
 Variables claude_variables(const ClaudeConnection& connection) {
-  const std::string prefix = connection.session.empty() ? "" : (connection.is_private ? "/p/" : "/s/") + connection.session;
+  const std::string prefix = connection.session.empty()
+                                 ? ""
+                                 : (connection.is_private ? "/p/" : "/s/") + connection.session;
   Variables variables = {
       {"ANTHROPIC_BASE_URL", connection.base_url + prefix},
       {"ANTHROPIC_AUTH_TOKEN", connection.token},

@@ -14,7 +14,8 @@
 ///   launcher: {"ask":"prompts"}
 ///   daemon:   {"prompts":[…]}             where the last prompts part from those before
 ///   launcher: {"ask":"store","change":""}
-///   daemon:   {"store":{…}}               what it keeps of computed prefixes; "change" says what has
+///   daemon:   {"store":{…}}               what it keeps of computed prefixes; "change" says what
+///   has
 ///                                         been done to its files: nothing, "files" or "cleared"
 /// The connection is the launcher's life sign: its end, however it comes, detaches the launcher.
 namespace anyclaude::launch {

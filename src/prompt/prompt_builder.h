@@ -1,7 +1,7 @@
 #pragma once
 
-#include "anthropic/error.h"
 #include "answer/format.h"
+#include "anthropic/error.h"
 #include "anthropic/messages.h"
 #include "prompt/chat_template.h"
 #include "prompt/control_text.h"
@@ -25,8 +25,8 @@ namespace anyclaude::prompt {
 struct Arrangement;
 struct Canonical;
 
-/// A prompt on its way to become the beginning of the next turn's (see ReplayMemory). A request that
-/// is to leave nothing on the disk sets `turn.kept` to false.
+/// A prompt on its way to become the beginning of the next turn's (see ReplayMemory). A request
+/// that is to leave nothing on the disk sets `turn.kept` to false.
 struct Continuation {
   ConversationHash conversation; // up to the question
   ReplayTurn turn;               // without the answer
@@ -38,7 +38,7 @@ struct Prompt {
   /// So many tokens in front are tools and system text that every session has alike, and nothing of
   /// the conversation; 0 where that cannot be told.
   int stable_tokens = 0;
-  answer::Format format;       // how to read the answer
+  answer::Format format; // how to read the answer
   std::optional<Continuation> continuation;
   std::vector<std::string> warnings; // for the log
 };
@@ -47,8 +47,8 @@ struct Prompt {
 struct PromptOptions {
   Layout layout = Layout::stable_first;
   std::filesystem::path tool_order_folder{}; // where the order of tools is kept; empty: nowhere
-  std::filesystem::path replay_folder{};   // where answers are kept; empty: in memory only
-  std::string model{};                     // tells models' answers apart there
+  std::filesystem::path replay_folder{};     // where answers are kept; empty: in memory only
+  std::string model{};                       // tells models' answers apart there
 };
 
 /// Makes the prompt of a request for one model. Thread-safe.

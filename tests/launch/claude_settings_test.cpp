@@ -15,7 +15,11 @@ using nlohmann::json;
 class Settings : public testing::Test {
  protected:
   Settings() {
-    connection_ = {"http://127.0.0.1:4321", "abc", "secret", "qwen3-30b", 40960, 0};
+    connection_ = {.base_url = "http://127.0.0.1:4321",
+                   .session = "abc",
+                   .token = "secret",
+                   .model_id = "qwen3-30b",
+                   .context_tokens = 40960};
     places_ = {home_.file("user.json"), {home_.file("project.json")}, {home_.file("managed.json")}};
   }
 
@@ -58,6 +62,17 @@ TEST_F(Settings, PointEveryModelAtOurs) {
   EXPECT_EQ(json::parse(made->json).at("apiKeyHelper"), "");
   EXPECT_TRUE(made->warnings.empty());
   EXPECT_FALSE(env.contains("NO_PROXY")) << "no proxy is set";
+}
+
+TEST_F(Settings, SayThatASessionIsPrivate) {
+  const auto url = [this] {
+    const auto made = make({});
+    EXPECT_TRUE(made);
+    return json::parse(made->json).at("env").at("ANTHROPIC_BASE_URL").get<std::string>();
+  };
+  EXPECT_EQ(url(), "http://127.0.0.1:4321/s/abc");
+  connection_.is_private = true;
+  EXPECT_EQ(url(), "http://127.0.0.1:4321/p/abc");
 }
 
 TEST_F(Settings, KeepThePersonsOwnFromAFile) {
