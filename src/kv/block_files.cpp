@@ -142,9 +142,9 @@ void list_files(const fs::path& folder, std::vector<fs::path>& blocks,
 std::expected<std::unique_ptr<BlockFiles>, std::string>
 BlockFiles::open(const fs::path& root, const std::string& fingerprint) {
   std::unique_ptr<BlockFiles> files(new BlockFiles);
-  files->root_ = root;
+  files->root_ = fs::absolute(root);
   files->fingerprint_ = fingerprint_key(fingerprint);
-  files->folder_ = root / files->fingerprint_.hex().substr(0, 32);
+  files->folder_ = files->root_ / files->fingerprint_.hex().substr(0, 32);
   if (!make_folder(root))
     return std::unexpected(problem(root, errno));
   if (!files->acquire() && errno != EWOULDBLOCK && errno != EACCES && errno != EROFS)
@@ -194,7 +194,7 @@ std::expected<void, int> BlockFiles::write(const Block& block, double seconds) c
     return std::unexpected(error);
   };
   errno = 0;
-  if (!make_folder(folder_) || !make_folder(name.parent_path()))
+  if (!make_shard(name.parent_path()))
     return failed();
   {
     const File file(pending, O_WRONLY | O_CREAT | O_TRUNC);
@@ -204,10 +204,23 @@ std::expected<void, int> BlockFiles::write(const Block& block, double seconds) c
   }
   if (::rename(pending.c_str(), name.c_str()) != 0)
     return failed();
-  // The name, and the shard's own name, which may be new.
-  if (!sync_folder(name.parent_path()) || !sync_folder(folder_))
+  if (!sync_folder(name.parent_path()))
     return failed();
   return {};
+}
+
+/// A name is safe only with those of all folders around it. Every process makes them safe once,
+/// whoever made them: that one may have been killed before it came to it.
+bool BlockFiles::make_shard(const fs::path& shard) const {
+  if (!make_folder(folder_))
+    return false;
+  const bool is_new = ::mkdir(shard.c_str(), 0700) == 0;
+  if (!is_new && (errno != EEXIST || safe_shards_.contains(shard)))
+    return errno == EEXIST;
+  if (!sync_folder(folder_) || !sync_folder(root_) || !sync_folder(root_.parent_path()))
+    return false;
+  safe_shards_.insert(shard);
+  return true;
 }
 
 std::expected<Block, Damage> BlockFiles::read(const BlockKey& key,

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -62,12 +63,14 @@ class BlockFiles {
  private:
   BlockFiles() = default;
   std::filesystem::path path(const BlockKey& key) const;
+  bool make_shard(const std::filesystem::path& shard) const;
 
   std::filesystem::path root_;
   std::filesystem::path folder_;
   BlockKey fingerprint_;
   std::string salt_;
   int lock_ = -1;
+  mutable std::set<std::filesystem::path> safe_shards_; // whose names survive; of the writing thread
 };
 
 /// One model's blocks in a store.

@@ -1,5 +1,6 @@
 #include "demo/gguf_file.h"
 #include "kv/block_files.h"
+#include "kv/sample_blocks.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -10,7 +11,6 @@
 #include <array>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <map>
@@ -24,33 +24,6 @@ namespace anyclaude::kv {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A number of rounds, or the one that the environment asks for.
-int rounds(const char* variable, int usual) {
-  const char* asked = std::getenv(variable);
-  return asked ? std::atoi(asked) : usual;
-}
-
-/// A block that is told by its number: tokens, place in a chain and cells.
-Block block_of(int number, const BlockKey& parent, std::size_t bytes = 5000) {
-  Block block;
-  block.parent = parent;
-  block.begin = 0;
-  std::mt19937 random(static_cast<unsigned>(number));
-  block.tokens.resize(static_cast<std::size_t>(1 + number % kBlockTokens));
-  for (Token& token : block.tokens)
-    token = static_cast<Token>(random() % 100'000);
-  block.key = block_key(parent, block.tokens);
-  block.cells.resize(bytes);
-  for (std::size_t i = 0; i < bytes; ++i) // the first ones are drawn, for speed
-    block.cells[i] = i < 4096 ? static_cast<std::byte>(random()) : block.cells[i - 4096];
-  return block;
-}
-
-bool same(const Block& a, const Block& b) {
-  return a.key == b.key && a.parent == b.parent && a.begin == b.begin && a.tokens == b.tokens &&
-         a.cells == b.cells;
-}
 
 class BlockFilesTest : public testing::Test {
  protected:
