@@ -94,7 +94,7 @@ std::expected<BlockHeader, Damage> header_of(const File& file) {
   if (!header)
     return std::unexpected(header.error().damage);
   if (header->file_size() != file.size())
-    return std::unexpected(Damage::cells);
+    return std::unexpected(Damage::contents);
   return std::move(*header);
 }
 
@@ -199,7 +199,7 @@ std::expected<void, int> BlockFiles::write(const Block& block, double seconds) c
   {
     const File file(pending, O_WRONLY | O_CREAT | O_TRUNC);
     if (!file.is_open() || !file.write(header) || !file.write(block.cells) ||
-        ::fdatasync(file.descriptor()) != 0)
+        (block.state && !file.write(*block.state)) || ::fdatasync(file.descriptor()) != 0)
       return failed();
   }
   if (::rename(pending.c_str(), name.c_str()) != 0)
@@ -293,14 +293,26 @@ std::expected<Block, Damage> read_block_file(const fs::path& path, const BlockKe
     return std::unexpected(header.error());
   if ((fingerprint && header->fingerprint != *fingerprint) || (key && header->key != *key))
     return std::unexpected(Damage::misplaced);
-  const Section& section = header->sections.front();
-  if (header->sections.size() != 1 || section.kind != kCellSection)
-    return std::unexpected(Damage::header);
-  cells.resize(section.size);
-  if (file.read(cells, section.offset) != cells.size() || !is_sound(section, cells))
-    return std::unexpected(Damage::cells);
-  return Block{header->key, header->parent, header->begin, std::move(header->tokens),
-               std::move(cells)};
+  Block block;
+  block.kind = header->kind;
+  block.key = header->key;
+  block.parent = header->parent;
+  block.begin = header->begin;
+  block.tokens = std::move(header->tokens);
+  const auto read = [&file](const Section& section, std::vector<std::byte>& bytes) {
+    bytes.resize(section.size);
+    return file.read(bytes, section.offset) == bytes.size() && is_sound(section, bytes);
+  };
+  std::vector<std::byte> state;
+  for (const Section& section : header->sections)
+    if (!read(section, section.kind == kCellSection ? cells : state))
+      return std::unexpected(Damage::contents);
+  if (header->sections.empty() || header->sections.front().kind != kCellSection)
+    cells.clear();
+  block.cells = std::move(cells);
+  if (block.kind == NodeKind::checkpoint)
+    block.state = std::make_shared<const std::vector<std::byte>>(std::move(state));
+  return block;
 }
 
 } // namespace anyclaude::kv

@@ -7,11 +7,12 @@
 namespace anyclaude::kv {
 
 struct BlockStore::Entry {
+  NodeKind kind = NodeKind::block;
   BlockKey key;
   Entry* parent = nullptr; // null: a tenant's root
   int begin = 0;
   std::vector<Token> tokens;
-  std::size_t bytes = 0;        // of the cells
+  std::size_t bytes = 0;        // of the cells and the state
   BlockPointer block;           // null: not in host memory
   std::uint64_t file_bytes = 0; // 0: not on the disk
   bool is_being_written = false;
@@ -21,6 +22,7 @@ struct BlockStore::Entry {
   double value = 0;
 
   int end() const { return begin + static_cast<int>(tokens.size()); }
+  bool is_checkpoint() const { return kind == NodeKind::checkpoint; }
 };
 
 namespace {
@@ -83,13 +85,18 @@ const BlockStore::Entry* BlockStore::best_child(const Entry& parent, std::span<c
   const Entry* best = nullptr;
   matched = 0;
   for (const Entry* child : parent.children) {
-    const int common = common_length(child->tokens, rest);
+    const int common = child->is_checkpoint() ? 0 : common_length(child->tokens, rest);
     if (common > matched) {
       best = child;
       matched = common;
     }
   }
   return best;
+}
+
+BlockStore::Piece BlockStore::piece_of(const Entry& entry, int end) {
+  return {entry.kind,  entry.key,   entry.begin,           end,
+          entry.end(), entry.bytes, entry.block != nullptr, entry.hits};
 }
 
 std::vector<BlockStore::Piece> BlockStore::find(const std::string& tenant,
@@ -105,22 +112,61 @@ std::vector<BlockStore::Piece> BlockStore::find(const std::string& tenant,
       next = best_child(*entry, rest, matched);
     if (!next)
       break;
-    pieces.push_back(
-        {next->key, length, length + matched, next->end(), next->bytes, next->block != nullptr});
+    pieces.push_back(piece_of(*next, length + matched));
     length += matched;
     entry = matched == options_.block_tokens ? next : nullptr;
   }
   return pieces;
 }
 
+/// The last of the whole blocks that `tokens` are; null when one of them is not there.
+const BlockStore::Entry* BlockStore::whole_blocks(const std::string& tenant,
+                                                  std::span<const Token> tokens) const {
+  const Entry* entry = find_root(tenant);
+  for (std::size_t at = 0; entry && at < tokens.size();
+       at += static_cast<std::size_t>(options_.block_tokens))
+    entry = whole_child(*entry, tokens.subspan(at));
+  return entry;
+}
+
 /// The entry that the last block of `tokens` hangs below; null when it is not there.
 const BlockStore::Entry* BlockStore::parent_of_last(const std::string& tenant,
                                                     std::span<const Token> tokens) const {
-  const Entry* entry = find_root(tenant);
-  const std::size_t end = before_last(tokens.size());
-  for (std::size_t at = 0; entry && at < end; at += static_cast<std::size_t>(options_.block_tokens))
-    entry = whole_child(*entry, tokens.subspan(at));
-  return entry;
+  return whole_blocks(tenant, tokens.first(before_last(tokens.size())));
+}
+
+/// The checkpoint behind exactly these tokens of a block.
+const BlockStore::Entry* BlockStore::checkpoint_child(const Entry& parent,
+                                                      std::span<const Token> tokens) {
+  for (const Entry* child : parent.children)
+    if (child->is_checkpoint() && std::ranges::equal(child->tokens, tokens))
+      return child;
+  return nullptr;
+}
+
+std::vector<BlockStore::Piece> BlockStore::checkpoints(const std::string& tenant,
+                                                       std::span<const Token> tokens) const {
+  std::vector<Piece> pieces;
+  for (const Entry* entry = find_root(tenant); entry;) {
+    const auto rest = tokens.subspan(static_cast<std::size_t>(entry->end()));
+    for (const Entry* child : entry->children)
+      if (child->is_checkpoint() &&
+          std::cmp_equal(common_length(child->tokens, rest), child->tokens.size()))
+        pieces.push_back(piece_of(*child, child->end()));
+    entry = whole_child(*entry, rest);
+  }
+  std::ranges::sort(pieces, {}, &Piece::end);
+  return pieces;
+}
+
+std::vector<BlockStore::Piece>
+BlockStore::find_checkpoint(const std::string& tenant, std::span<const Token> tokens) const {
+  const auto found = checkpoints(tenant, tokens);
+  if (found.empty())
+    return {};
+  auto pieces = find(tenant, tokens.first(static_cast<std::size_t>(found.back().begin)));
+  pieces.push_back(found.back());
+  return pieces;
 }
 
 bool BlockStore::has(const std::string& tenant, std::span<const Token> tokens) const {
@@ -144,29 +190,68 @@ bool BlockStore::put(const std::string& tenant, std::span<const Token> tokens,
   root(root_key(options_.salt, options_.fingerprint, tenant));
   auto* parent = const_cast<Entry*>(parent_of_last(tenant, tokens));
   const auto last = tokens.subspan(before_last(tokens.size()));
-  if (!parent || has(tenant, tokens) || !make_room(cells.size(), parent)) {
-    spare_ = std::move(cells);
+  Block block;
+  block.begin = static_cast<int>(before_last(tokens.size()));
+  block.tokens.assign(last.begin(), last.end());
+  block.cells = std::move(cells);
+  if (!parent || has(tenant, tokens)) {
+    spare_ = std::move(block.cells);
     return false;
   }
+  if (!insert(*parent, std::move(block), seconds))
+    return false;
+  const auto stored = entries_.find(block_key(parent->key, last));
+  if (!disk_ || stored->second->is_being_written) // the shorter one may be all that is on the disk
+    supersede(*parent, last);
+  return true;
+}
+
+bool BlockStore::put_checkpoint(const std::string& tenant, std::span<const Token> tokens,
+                                std::vector<std::byte> cells, SavedState state, double seconds) {
+  root(root_key(options_.salt, options_.fingerprint, tenant));
+  const auto whole = static_cast<std::size_t>(options_.block_tokens);
+  const std::size_t begin = tokens.size() / whole * whole;
+  auto* parent = const_cast<Entry*>(whole_blocks(tenant, tokens.first(begin)));
+  const auto last = tokens.subspan(begin);
+  Block block;
+  block.kind = NodeKind::checkpoint;
+  block.begin = static_cast<int>(begin);
+  block.tokens.assign(last.begin(), last.end());
+  block.cells = std::move(cells);
+  block.state = std::move(state);
+  if (!parent || checkpoint_child(*parent, last)) {
+    spare_ = std::move(block.cells);
+    return false;
+  }
+  return insert(*parent, std::move(block), seconds);
+}
+
+/// Takes a block in below its parent; false when there is no room.
+bool BlockStore::insert(Entry& parent, Block block, double seconds) {
+  if (!make_room(block.bytes(), &parent)) {
+    spare_ = std::move(block.cells);
+    return false;
+  }
+  block.parent = parent.key;
+  block.key = node_key(block.kind, parent.key, block.tokens);
   auto entry = std::make_unique<Entry>();
-  entry->key = block_key(parent->key, last);
-  entry->parent = parent;
-  entry->begin = static_cast<int>(before_last(tokens.size()));
-  entry->tokens.assign(last.begin(), last.end());
-  entry->bytes = cells.size();
+  entry->kind = block.kind;
+  entry->key = block.key;
+  entry->parent = &parent;
+  entry->begin = block.begin;
+  entry->tokens = block.tokens;
+  entry->bytes = block.bytes();
   entry->seconds = seconds;
-  entry->block = std::make_shared<Block>(
-      Block{entry->key, parent->key, entry->begin, entry->tokens, std::move(cells)});
+  entry->block = std::make_shared<Block>(std::move(block));
   entry->value = age_ + worth(*entry);
 
   stats_.memory_bytes += entry->bytes;
+  stats_.checkpoints += entry->is_checkpoint() ? 1 : 0;
   ++stats_.stored;
-  parent->children.push_back(entry.get());
+  parent.children.push_back(entry.get());
   Entry& stored = *entry;
   entries_[stored.key] = std::move(entry);
   write(stored);
-  if (!disk_ || stored.is_being_written) // the shorter one may be all that is on the disk
-    supersede(*parent, last);
   return true;
 }
 
@@ -180,8 +265,10 @@ void BlockStore::load(std::vector<BlockFiles::Found> found) {
   std::ranges::stable_sort(found, {}, [](const auto& one) { return one.header.begin; });
   for (auto& one : found)
     adopt(std::move(one));
-  for (auto& [key, entry] : entries_)
+  for (auto& [key, entry] : entries_) {
     entry->value *= rank.at(key);
+    lower_if_useless(*entry);
+  }
   make_disk_room(0, nullptr);
 }
 
@@ -193,23 +280,27 @@ void BlockStore::adopt(BlockFiles::Found found) {
     parent = root(header.parent);
   else if (above != entries_.end() && above->second->end() == header.begin)
     parent = above->second.get();
+  const bool is_checkpoint = header.kind == NodeKind::checkpoint;
   const bool fits = header.begin % options_.block_tokens == 0 &&
-                    std::cmp_less_equal(header.tokens.size(), options_.block_tokens);
+                    std::cmp_less_equal(header.tokens.size(), options_.block_tokens) &&
+                    (!is_checkpoint || options_.checkpoints);
   if (!parent || !fits) {
     disk_->remove(header.key);
     return;
   }
   auto entry = std::make_unique<Entry>();
+  entry->kind = header.kind;
   entry->key = header.key;
   entry->parent = parent;
   entry->begin = header.begin;
+  entry->bytes = header.section_bytes();
+  entry->file_bytes = header.file_size();
   entry->tokens = std::move(header.tokens);
-  entry->bytes = header.sections.front().size;
-  entry->file_bytes = header.sections.front().offset + entry->bytes;
   entry->seconds = header.seconds;
   entry->value = worth(*entry);
   stats_.disk_bytes += entry->file_bytes;
   ++stats_.disk_blocks;
+  stats_.checkpoints += is_checkpoint ? 1 : 0;
   parent->children.push_back(entry.get());
   const BlockKey key = entry->key;
   entries_[key] = std::move(entry);
@@ -220,13 +311,19 @@ void BlockStore::supersede(Entry& parent, std::span<const Token> tokens) {
   const auto children = parent.children;
   for (Entry* child : children) {
     const auto& mine = child->tokens;
-    if (mine.size() < tokens.size() && std::cmp_equal(common_length(mine, tokens), mine.size()))
+    if (!child->is_checkpoint() && mine.size() < tokens.size() && std::cmp_equal(common_length(mine, tokens), mine.size()))
       remove(child);
   }
 }
 
+/// Blocks that no checkpoint stands behind are the first to go.
+void BlockStore::lower_if_useless(Entry& entry) const {
+  if (options_.checkpoints && !entry.is_checkpoint() && entry.children.empty())
+    entry.value = 0;
+}
+
 double BlockStore::worth(const Entry& entry) const {
-  const double bytes = std::max<double>(1, static_cast<double>(entry.bytes));
+  const auto bytes = static_cast<double>(entry.bytes + entry.tokens.size() * sizeof(Token) + 1);
   return static_cast<double>(entry.hits + 1) * entry.seconds / bytes;
 }
 
@@ -295,7 +392,10 @@ void BlockStore::remove(Entry* entry) {
   }
   if (disk_ && (entry->file_bytes > 0 || entry->is_being_written))
     disk_->remove(entry->key);
-  std::erase(entry->parent->children, entry);
+  stats_.checkpoints -= entry->is_checkpoint() ? 1 : 0;
+  Entry& parent = *entry->parent;
+  std::erase(parent.children, entry);
+  lower_if_useless(parent);
   const BlockKey key = entry->key;
   entries_.erase(key);
 }
@@ -304,7 +404,7 @@ void BlockStore::remove(Entry* entry) {
 void BlockStore::write(Entry& entry) {
   if (!disk_)
     return;
-  const std::uint64_t bytes = block_file_size(entry.tokens.size(), entry.bytes);
+  const std::uint64_t bytes = block_file_size(*entry.block);
   entry.is_being_written =
       make_disk_room(bytes, &entry) && disk_->write(entry.block, entry.seconds);
   if (entry.is_being_written)
@@ -439,11 +539,12 @@ void BlockStore::check() const {
     bytes += entry->block ? entry->bytes : 0;
     on_disk += entry->file_bytes;
     children += entry->children.size();
-    require(entry->key == key && block_key(entry->parent->key, entry->tokens) == key,
+    require(entry->key == key && node_key(entry->kind, entry->parent->key, entry->tokens) == key,
             "a wrong key");
     require(!entry->block || entry->block->tokens == entry->tokens, "other tokens in the block");
     require(entry->begin == entry->parent->end(), "a gap behind the parent");
     require(entry->begin % options_.block_tokens == 0, "a block at another place than a multiple");
+    require(!entry->is_checkpoint() || entry->children.empty(), "something behind a checkpoint");
     require(std::ranges::count(entry->parent->children, entry.get()) == 1, "a child unknown");
     require(entry->block || entry->file_bytes > 0, "a block that cannot be had");
   }

@@ -21,6 +21,7 @@ struct BlockStoreOptions {
   std::uint64_t disk_bytes = 0; // of block files
   std::string salt;             // see root_key()
   std::string fingerprint;
+  bool checkpoints = false; // requests go on from checkpoints only: a block without one is no end
 };
 
 struct BlockStoreStats {
@@ -28,6 +29,7 @@ struct BlockStoreStats {
   std::size_t memory_bytes = 0; // of cells in host memory
   std::uint64_t disk_bytes = 0; // of block files
   std::size_t disk_blocks = 0;
+  std::size_t checkpoints = 0; // of the blocks
   std::uint64_t stored = 0;  // blocks, since the start
   std::uint64_t evicted = 0; // blocks given up for others, since the start
   std::uint64_t damaged = 0; // block files that proved unusable, since the start
@@ -46,6 +48,11 @@ struct BlockStoreStats {
 /// HP Labs 1998). A prefix that many requests began with therefore outlives many that were asked
 /// once.
 ///
+/// Where requests go on from checkpoints, these hang below the whole block in front of their place:
+///
+///     root of a tenant ── block 0 ─┬─ block 1 ─── checkpoint at 530
+///                                  └─ checkpoint at 300, behind tools and system prompt
+///
 /// With a disk, every block is written to it as well, behind the engine's back, and host memory
 /// holds copies that can be dropped. What was on the disk when the store was opened can be had.
 /// Not thread-safe: the engine thread owns it.
@@ -57,19 +64,29 @@ class BlockStore {
   BlockStore(const BlockStore&) = delete;
   BlockStore& operator=(const BlockStore&) = delete;
 
-  /// A part of a prefix that can be had: tokens [begin, end) of it are the first ones of a block.
+  /// A part of a prefix that can be had: tokens [begin, end) of it are the first ones of a block, or
+  /// all of a checkpoint.
   struct Piece {
+    NodeKind kind = NodeKind::block;
     BlockKey key;
     int begin = 0;
     int end = 0;
     int block_end = 0;
     std::size_t bytes = 0; // of the whole block
     bool is_in_memory = false;
+    std::uint64_t hits = 0; // see count_hit()
   };
 
   /// The pieces that make up the longest stored prefix of `tokens`, in order, without a gap. Tokens
   /// are compared, not just keys.
   std::vector<Piece> find(const std::string& tenant, std::span<const Token> tokens) const;
+
+  /// The pieces of the longest stored prefix of `tokens` that ends with a checkpoint: whole blocks,
+  /// and the checkpoint. Empty when there is none.
+  std::vector<Piece> find_checkpoint(const std::string& tenant, std::span<const Token> tokens) const;
+
+  /// All checkpoints on the way through `tokens`, in order.
+  std::vector<Piece> checkpoints(const std::string& tenant, std::span<const Token> tokens) const;
 
   int block_tokens() const { return options_.block_tokens; }
 
@@ -91,6 +108,11 @@ class BlockStore {
   /// and nothing is stored, when a block in front of it is missing or there is no room.
   bool put(const std::string& tenant, std::span<const Token> tokens, std::vector<std::byte> cells,
            double seconds);
+
+  /// Stores the checkpoint behind `tokens`, whose whole blocks must be there; `cells` are those of
+  /// the tokens behind them. `seconds` is what computing from the checkpoint before would take.
+  bool put_checkpoint(const std::string& tenant, std::span<const Token> tokens,
+                      std::vector<std::byte> cells, SavedState state, double seconds);
 
   enum class Have { yes, coming, no };
   struct Fetched {
@@ -135,6 +157,10 @@ class BlockStore {
   static const Entry* best_child(const Entry& parent, std::span<const Token> rest, int& matched);
   std::size_t before_last(std::size_t tokens) const;
   const Entry* parent_of_last(const std::string& tenant, std::span<const Token> tokens) const;
+  const Entry* whole_blocks(const std::string& tenant, std::span<const Token> tokens) const;
+  static const Entry* checkpoint_child(const Entry& parent, std::span<const Token> tokens);
+  bool insert(Entry& parent, Block block, double seconds);
+  static Piece piece_of(const Entry& entry, int end);
   void supersede(Entry& parent, std::span<const Token> tokens);
   void load(std::vector<BlockFiles::Found> found);
   void adopt(BlockFiles::Found found);
@@ -144,6 +170,7 @@ class BlockStore {
   void drop_cells(Entry& entry);
   void write(Entry& entry);
   bool make_disk_room(std::uint64_t bytes, const Entry* keep);
+  void lower_if_useless(Entry& entry) const;
   double worth(const Entry& entry) const;
 
   BlockStoreOptions options_;

@@ -36,7 +36,7 @@ bool DiskTier::is_off() const {
 
 bool DiskTier::write(BlockPointer block, double seconds) {
   const std::scoped_lock lock(mutex_);
-  const std::uint64_t bytes = block->cells.size();
+  const std::uint64_t bytes = block->bytes();
   const bool waits = off_ && (std::chrono::steady_clock::now() < off_until_ || waiting_bytes_ > 0);
   const bool full = waiting_bytes_ > 0 && waiting_bytes_ + bytes > options_.queue_bytes;
   if (stopping_ || waits || full)
@@ -99,9 +99,8 @@ void DiskTier::change(const Change& change) {
   else
     failed(written.error());
   const std::scoped_lock lock(mutex_);
-  waiting_bytes_ -= block->cells.size();
-  outcomes_.push_back({block->key, block_file_size(block->tokens.size(), block->cells.size()),
-                       written.has_value()});
+  waiting_bytes_ -= block->bytes();
+  outcomes_.push_back({block->key, block_file_size(*block), written.has_value()});
 }
 
 /// Switches writing off, and gives up what waits for it.
@@ -115,10 +114,8 @@ void DiskTier::failed(int error) {
     std::erase_if(changes_, [this](const Change& change) {
       const auto* write = std::get_if<Write>(&change);
       if (write) {
-        waiting_bytes_ -= write->block->cells.size();
-        outcomes_.push_back(
-            {write->block->key,
-             block_file_size(write->block->tokens.size(), write->block->cells.size()), false});
+        waiting_bytes_ -= write->block->bytes();
+        outcomes_.push_back({write->block->key, block_file_size(*write->block), false});
       }
       return write != nullptr;
     });

@@ -1,6 +1,7 @@
 #include "demo/gguf_file.h"
 #include "kv/block_files.h"
 #include "kv/sample_blocks.h"
+#include "kv/vandal.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -47,7 +48,7 @@ TEST_F(BlockFilesTest, WhatIsWrittenIsReadAgain) {
   for (const int number : {1, 255, 256}) {
     const Block block = block_of(number, parent);
     ASSERT_TRUE(files->write(block, 12.5));
-    EXPECT_EQ(block_file_size(block.tokens.size(), block.cells.size()),
+    EXPECT_EQ(block_file_size(block),
               fs::file_size(file_of(*files, block.key)));
     const auto read = files->read(block.key);
     ASSERT_TRUE(read) << to_string(read.error());
@@ -57,6 +58,53 @@ TEST_F(BlockFilesTest, WhatIsWrittenIsReadAgain) {
   EXPECT_EQ(scan.blocks.size(), 3u);
   EXPECT_EQ(scan.blocks.front().header.seconds, 12.5);
   EXPECT_TRUE(scan.damaged.empty());
+}
+
+TEST_F(BlockFilesTest, ACheckpointHasTheStateAndMayHaveNoCells) {
+  const auto files = open();
+  for (const int tokens : {0, 1, 255})
+    for (const std::size_t cells : {0, 3000}) {
+      Block block = block_of(tokens, parent, cells);
+      block.kind = NodeKind::checkpoint;
+      block.tokens.resize(static_cast<std::size_t>(tokens));
+      block.begin = 512;
+      block.state = std::make_shared<const std::vector<std::byte>>(7000 + cells, std::byte{9});
+      block.key = node_key(block.kind, parent, block.tokens);
+      EXPECT_NE(block.key, block_key(parent, block.tokens));
+      ASSERT_TRUE(files->write(block, 3));
+      EXPECT_EQ(block_file_size(block), fs::file_size(file_of(*files, block.key)));
+      // Read into the room of a larger block.
+      const auto read = files->read(block.key, std::vector<std::byte>(9999, std::byte{1}));
+      ASSERT_TRUE(read) << to_string(read.error());
+      EXPECT_TRUE(same(*read, block));
+    }
+  EXPECT_TRUE(files->scan().damaged.empty());
+}
+
+TEST_F(BlockFilesTest, ABlockOfAMemoryWithoutCellsIsItsTokens) {
+  const auto files = open();
+  const Block block = block_of(200, parent, 0);
+  ASSERT_TRUE(files->write(block, 3));
+  const auto read = files->read(block.key, std::vector<std::byte>(9999, std::byte{1}));
+  ASSERT_TRUE(read) << to_string(read.error());
+  EXPECT_TRUE(same(*read, block));
+  EXPECT_EQ(files->scan().blocks.front().header.section_bytes(), 0u);
+}
+
+/// A header with another one's fields and a checksum that fits.
+TEST_F(BlockFilesTest, SectionsThatDoNotFitTheKindAreDamage) {
+  Block block = block_of(30, parent, 100);
+  const auto sound = write_header(block, fingerprint_key("model"), 1);
+  EXPECT_TRUE(read_header(sound));
+  block.state = std::make_shared<const std::vector<std::byte>>(50); // of a block
+  EXPECT_FALSE(read_header(write_header(block, fingerprint_key("model"), 1)));
+  block.kind = NodeKind::checkpoint;
+  block.key = node_key(block.kind, parent, block.tokens);
+  EXPECT_TRUE(read_header(write_header(block, fingerprint_key("model"), 1)));
+  block.state = nullptr; // a checkpoint without one
+  EXPECT_FALSE(read_header(write_header(block, fingerprint_key("model"), 1)));
+  block.kind = static_cast<NodeKind>(3);
+  EXPECT_FALSE(read_header(write_header(block, fingerprint_key("model"), 1)));
 }
 
 TEST_F(BlockFilesTest, IsPrivateAndKeepsItsSalt) {
@@ -98,7 +146,7 @@ TEST_F(BlockFilesTest, OtherModelsAndOtherVersionsAreNotRead) {
 
   std::fstream file(file_of(*files, block.key), std::ios::binary | std::ios::in | std::ios::out);
   file.seekp(8);
-  file.put(2);
+  file.put(1);
   file.close();
   EXPECT_EQ(files->read(block.key).error(), Damage::other_version);
 }
@@ -144,59 +192,6 @@ TEST_F(BlockFilesTest, AnErrorLeavesNothingBehind) {
   ASSERT_FALSE(written);
   EXPECT_EQ(written.error(), ENOTDIR);
 }
-
-/// What anything may do to a folder of files.
-class Vandal {
- public:
-  Vandal(std::vector<fs::path> files, unsigned seed) : files_(std::move(files)), random_(seed) {}
-
-  void strike() {
-    const fs::path& file = any();
-    const auto size = fs::file_size(file);
-    switch (random_() % 6) {
-    case 0:
-    case 1: // a bit of the header or of anything
-      return flip(file,
-                  size == 0
-                      ? 0
-                      : random_() % (random_() % 2 ? size : std::min<std::uintmax_t>(size, 1400)));
-    case 2:
-      fs::resize_file(file, size == 0 ? 0 : random_() % size);
-      return;
-    case 3: // grows
-      std::ofstream(file, std::ios::app | std::ios::binary) << "more";
-      return;
-    case 4: { // one block under another's name
-      const fs::path& other = any();
-      if (other != file)
-        fs::copy_file(other, file, fs::copy_options::overwrite_existing);
-      return;
-    }
-    default: { // the beginning of one, the end of another
-      const fs::path& other = any();
-      std::ifstream in(other, std::ios::binary);
-      std::string bytes(random_() % 3000, '\0');
-      in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-      std::fstream out(file, std::ios::binary | std::ios::in | std::ios::out);
-      out.write(bytes.data(), in.gcount());
-    }
-    }
-  }
-
- private:
-  const fs::path& any() { return files_[random_() % files_.size()]; }
-  static void flip(const fs::path& path, std::uintmax_t at) {
-    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
-    file.seekg(static_cast<std::streamoff>(at));
-    const int byte = file.get();
-    file.clear();
-    file.seekp(static_cast<std::streamoff>(at));
-    file.put(static_cast<char>(byte ^ (1 << (at % 8))));
-  }
-
-  std::vector<fs::path> files_;
-  std::mt19937 random_;
-};
 
 TEST_F(BlockFilesTest, DamageIsSeenOrHarmless) {
   const int strikes = rounds("ANYCLAUDE_DAMAGE_ROUNDS", 200);

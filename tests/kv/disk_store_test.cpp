@@ -48,7 +48,8 @@ class DiskStoreTest : public testing::Test {
                           .memory_bytes = memory_blocks * kBytes,
                           .disk_bytes = disk_bytes,
                           .salt = {},
-                          .fingerprint = "model"},
+                          .fingerprint = "model",
+                          .checkpoints = checkpoints},
         std::make_unique<DiskTier>(std::move(*files), std::move(options)));
   }
 
@@ -94,6 +95,7 @@ class DiskStoreTest : public testing::Test {
 
   demo::ScratchFolder scratch;
   fs::path root = scratch / "store";
+  bool checkpoints = false;
   std::atomic<int> troubles = 0;
   std::atomic<int> recoveries = 0;
 };
@@ -214,6 +216,96 @@ TEST_F(DiskStoreTest, ADiskThatFailsSwitchesWritingOffUntilItWorks) {
     fs::remove(obstacle);
   wait_for_blocks(*store, 7); // what could not be written then is written now
   EXPECT_EQ(recoveries, 1);
+}
+
+// --- stores of models that go on from checkpoints ---
+
+class CheckpointStoreTest : public DiskStoreTest {
+ protected:
+  CheckpointStoreTest() { checkpoints = true; }
+
+  static SavedState state_of(int place) {
+    return std::make_shared<const std::vector<std::byte>>(3 * kBytes,
+                                                          static_cast<std::byte>(place));
+  }
+  /// The whole blocks of `tokens` and the checkpoint behind them.
+  static bool keep_checkpoint(BlockStore& store, const std::vector<Token>& tokens) {
+    const std::size_t begin = tokens.size() / kBlock * kBlock;
+    for (std::size_t end = kBlock; end <= begin; end += kBlock)
+      store.put("anna", std::span(tokens).first(end), std::vector<std::byte>(kBytes), 1);
+    std::vector<std::byte> cells(tokens.size() > begin ? 100 : 0, std::byte{5});
+    const bool stored = store.put_checkpoint("anna", tokens, std::move(cells),
+                                             state_of(static_cast<int>(tokens.size())), 1);
+    store.check();
+    return stored;
+  }
+  static int length_of(const BlockStore& store, const std::vector<Token>& tokens) {
+    const auto pieces = store.find_checkpoint("anna", tokens);
+    return pieces.empty() ? 0 : pieces.back().end;
+  }
+};
+
+TEST_F(CheckpointStoreTest, APrefixIsFoundUpToItsDeepestCheckpoint) {
+  const auto prefix = words(0, 4 * kBlock + 5);
+  const auto first = [&](int count) { return std::vector(prefix.begin(), prefix.begin() + count); };
+  {
+    const auto store = open();
+    EXPECT_TRUE(keep_checkpoint(*store, first(3)));
+    EXPECT_TRUE(keep_checkpoint(*store, first(2 * kBlock))); // at the end of a block
+    EXPECT_TRUE(keep_checkpoint(*store, first(3 * kBlock + 7)));
+    EXPECT_FALSE(keep_checkpoint(*store, first(3 * kBlock + 7)));
+    EXPECT_EQ(length_of(*store, prefix), 3 * kBlock + 7);
+  }
+  for (int life = 0; life < 2; ++life) {
+    const auto store = open();
+    store->check();
+    EXPECT_EQ(store->stats().checkpoints, 3u);
+    EXPECT_EQ(store->stats().disk_blocks, 6u);
+    EXPECT_EQ(length_of(*store, prefix), 3 * kBlock + 7);
+    EXPECT_EQ(length_of(*store, first(3 * kBlock + 7)), 3 * kBlock + 7);
+    EXPECT_EQ(length_of(*store, first(3 * kBlock + 6)), 2 * kBlock);
+    EXPECT_EQ(length_of(*store, first(kBlock)), 3);
+    EXPECT_EQ(length_of(*store, first(2)), 0);
+    EXPECT_TRUE(store->find_checkpoint("bert", prefix).empty());
+    const auto pieces = store->find_checkpoint("anna", prefix);
+    ASSERT_EQ(pieces.size(), 4u); // three blocks, and the checkpoint
+    EXPECT_EQ(pieces.back().kind, NodeKind::checkpoint);
+    EXPECT_EQ(cells_of(*store, pieces.back()), std::vector<std::byte>(100, std::byte{5}));
+    store->expect(std::span(&pieces.back().key, 1));
+    store->wait(pieces.back().key, std::chrono::seconds(20));
+    const auto fetched = store->fetch(pieces.back().key);
+    ASSERT_TRUE(fetched.block);
+    EXPECT_EQ(*fetched.block->state, *state_of(3 * kBlock + 7));
+  }
+}
+
+TEST_F(CheckpointStoreTest, WhatNoCheckpointStandsBehindGoesFirst) {
+  const auto store = open(1000, 40'000);
+  const auto old = words(0, 2 * kBlock + 3);
+  ASSERT_TRUE(keep_checkpoint(*store, old));
+  const auto useless = words(5000, 6 * kBlock);
+  for (int end = kBlock; end <= 6 * kBlock; end += kBlock)
+    store->put("anna", std::span(useless).first(static_cast<std::size_t>(end)),
+               std::vector<std::byte>(kBytes), 100);
+  wait_for_blocks(*store, 9);
+  EXPECT_EQ(length_of(*store, useless), 0);
+  ASSERT_TRUE(keep_checkpoint(*store, useless));
+  const auto place = store->checkpoints("anna", useless);
+  ASSERT_EQ(place.size(), 1u);
+  store->forget(place.front().key); // a long prefix that is of no use any more
+  store->check();
+  store->pump();
+  ASSERT_TRUE(keep_checkpoint(*store, words(9000, 5 * kBlock + 1)));
+  EXPECT_EQ(length_of(*store, old), 2 * kBlock + 3);
+  EXPECT_EQ(length_of(*store, words(9000, 5 * kBlock + 1)), 5 * kBlock + 1);
+}
+
+TEST_F(CheckpointStoreTest, AreNotKnownToAStoreThatHasNone) {
+  ASSERT_TRUE(keep_checkpoint(*open(), words(0, kBlock + 3)));
+  checkpoints = false;
+  const auto store = open();
+  store->check();
+  EXPECT_EQ(store->stats().checkpoints, 0u);
 }
 
 } // namespace

@@ -80,9 +80,12 @@ class PowerLoss : public testing::Test {
   }
 
  private:
+  /// Blocks and checkpoints of any size.
   static Block block(int number) {
-    return block_of(number, root_key("salt", "model", "anna"),
-                    1 + static_cast<std::size_t>(number) * 977 % 9000);
+    const BlockKey parent = root_key("salt", "model", "anna");
+    const std::size_t bytes = 1 + static_cast<std::size_t>(number) * 977 % 9000;
+    return number % 3 == 0 ? checkpoint_of(number, parent, bytes)
+                           : block_of(number, parent, bytes);
   }
 
   std::unique_ptr<BlockFiles> open(const fs::path& folder) {

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdlib>
+#include <memory>
 #include <random>
+#include <vector>
 
 namespace anyclaude::kv {
 
@@ -31,9 +33,20 @@ inline Block block_of(int number, const BlockKey& parent, std::size_t bytes = 50
   return block;
 }
 
+/// The same as a checkpoint, with a state that is told by its number as well.
+inline Block checkpoint_of(int number, const BlockKey& parent, std::size_t bytes = 5000) {
+  Block block = block_of(number, parent, bytes);
+  block.kind = NodeKind::checkpoint;
+  block.state = std::make_shared<const std::vector<std::byte>>(
+      bytes / 2 + 1, static_cast<std::byte>(number));
+  block.key = node_key(block.kind, parent, block.tokens);
+  return block;
+}
+
 inline bool same(const Block& a, const Block& b) {
   return a.key == b.key && a.parent == b.parent && a.begin == b.begin && a.tokens == b.tokens &&
-         a.cells == b.cells;
+         a.cells == b.cells && a.kind == b.kind &&
+         (a.state ? b.state && *a.state == *b.state : !b.state);
 }
 
 } // namespace anyclaude::kv
