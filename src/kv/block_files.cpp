@@ -47,18 +47,22 @@ class File {
     return true;
   }
 
-  /// How many of the bytes there were; fewer at the end of the file.
+  /// How many of the bytes there were; fewer at the end of the file, or where reading failed.
   std::size_t read(std::span<std::byte> bytes, std::uint64_t offset) const {
     std::size_t done = 0;
     while (done < bytes.size()) {
       const ssize_t count = ::pread(descriptor_, bytes.data() + done, bytes.size() - done,
                                     static_cast<off_t>(offset + done));
-      if (count == 0 || (count < 0 && errno != EINTR))
+      failed_ = failed_ || (count < 0 && errno != EINTR);
+      if (count == 0 || failed_)
         break;
       done += count < 0 ? 0 : static_cast<std::size_t>(count);
     }
     return done;
   }
+
+  /// What is wrong with a file that is not what it should be: the disk may be to blame.
+  Damage damage(Damage otherwise) const { return failed_ ? Damage::unreadable : otherwise; }
 
   std::uint64_t size() const {
     struct stat status{};
@@ -67,6 +71,7 @@ class File {
 
  private:
   int descriptor_;
+  mutable bool failed_ = false; // reading it, once
 };
 
 std::string problem(const fs::path& path, int error) {
@@ -92,7 +97,7 @@ std::expected<BlockHeader, Damage> header_of(const File& file) {
     header = read_header(bytes);
   }
   if (!header)
-    return std::unexpected(header.error().damage);
+    return std::unexpected(file.damage(header.error().damage));
   if (header->file_size() != file.size())
     return std::unexpected(Damage::contents);
   return std::move(*header);
@@ -306,7 +311,7 @@ std::expected<Block, Damage> read_block_file(const fs::path& path, const BlockKe
   std::vector<std::byte> state;
   for (const Section& section : header->sections)
     if (!read(section, section.kind == kCellSection ? cells : state))
-      return std::unexpected(Damage::contents);
+      return std::unexpected(file.damage(Damage::contents));
   if (header->sections.empty() || header->sections.front().kind != kCellSection)
     cells.clear();
   block.cells = std::move(cells);

@@ -41,7 +41,9 @@ BlockStore::BlockStore(BlockStoreOptions options, std::unique_ptr<DiskTier> disk
   auto scan = disk_->files().scan();
   stats_.damaged = static_cast<std::uint64_t>(std::ranges::count_if(
       scan.damaged, [](const auto& file) { return file.second != Damage::other_version; }));
-  load(std::move(scan.blocks));
+  const bool all_were_read = std::ranges::none_of(
+      scan.damaged, [](const auto& file) { return file.second == Damage::unreadable; });
+  load(std::move(scan.blocks), all_were_read);
 }
 
 BlockStore::~BlockStore() = default;
@@ -255,8 +257,9 @@ bool BlockStore::insert(Entry& parent, Block block, double seconds) {
   return true;
 }
 
-/// The entries of what was found on the disk. What has nothing in front of it is of no use.
-void BlockStore::load(std::vector<BlockFiles::Found> found) {
+/// The entries of what was found on the disk. What has nothing in front of it is of no use, and goes,
+/// unless that might be there and the disk does not give it out.
+void BlockStore::load(std::vector<BlockFiles::Found> found, bool may_remove) {
   // In order of their places, so that parents come first; of their last use, for their values.
   std::ranges::stable_sort(found, {}, &BlockFiles::Found::last_used);
   std::unordered_map<BlockKey, double, BlockKeyHash> rank;
@@ -264,7 +267,7 @@ void BlockStore::load(std::vector<BlockFiles::Found> found) {
     rank[found[i].header.key] = static_cast<double>(i + 1) / static_cast<double>(found.size());
   std::ranges::stable_sort(found, {}, [](const auto& one) { return one.header.begin; });
   for (auto& one : found)
-    adopt(std::move(one));
+    adopt(std::move(one), may_remove);
   for (auto& [key, entry] : entries_) {
     entry->value *= rank.at(key);
     lower_if_useless(*entry);
@@ -272,7 +275,7 @@ void BlockStore::load(std::vector<BlockFiles::Found> found) {
   make_disk_room(0, nullptr);
 }
 
-void BlockStore::adopt(BlockFiles::Found found) {
+void BlockStore::adopt(BlockFiles::Found found, bool may_remove) {
   BlockHeader& header = found.header;
   const auto above = entries_.find(header.parent);
   Entry* parent = nullptr;
@@ -285,7 +288,8 @@ void BlockStore::adopt(BlockFiles::Found found) {
                     std::cmp_less_equal(header.tokens.size(), options_.block_tokens) &&
                     (!is_checkpoint || options_.checkpoints);
   if (!parent || !fits) {
-    disk_->remove(header.key);
+    if (may_remove)
+      disk_->remove(header.key);
     return;
   }
   auto entry = std::make_unique<Entry>();
@@ -384,13 +388,13 @@ void BlockStore::drop_cells(Entry& entry) {
 }
 
 /// Removes an entry without children.
-void BlockStore::remove(Entry* entry) {
+void BlockStore::remove(Entry* entry, bool with_file) {
   drop_cells(*entry);
   if (entry->file_bytes > 0) {
     stats_.disk_bytes -= entry->file_bytes;
     --stats_.disk_blocks;
   }
-  if (disk_ && (entry->file_bytes > 0 || entry->is_being_written))
+  if (disk_ && with_file && (entry->file_bytes > 0 || entry->is_being_written))
     disk_->remove(entry->key);
   stats_.checkpoints -= entry->is_checkpoint() ? 1 : 0;
   Entry& parent = *entry->parent;
@@ -467,7 +471,7 @@ BlockStore::Fetched BlockStore::fetch(const BlockKey& key) {
   if (std::holds_alternative<DiskTier::Coming>(read))
     return {Have::coming, nullptr};
   ++stats_.damaged;
-  forget(key);
+  forget(key, std::get<Damage>(read));
   return {};
 }
 
@@ -509,14 +513,14 @@ void BlockStore::count_hit(std::span<const Piece> pieces) {
     }
 }
 
-void BlockStore::forget(const BlockKey& key) {
+void BlockStore::forget(const BlockKey& key, Damage why) {
   const auto found = entries_.find(key);
   if (found == entries_.end())
     return;
   const auto children = found->second->children;
   for (const Entry* child : children)
-    forget(BlockKey(child->key));
-  remove(found->second.get());
+    forget(BlockKey(child->key), why);
+  remove(found->second.get(), why != Damage::unreadable);
 }
 
 BlockStoreStats BlockStore::stats() const {

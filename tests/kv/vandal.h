@@ -14,7 +14,8 @@ namespace anyclaude::kv {
 /// What anything may do to a folder of files.
 class Vandal {
  public:
-  Vandal(std::vector<std::filesystem::path> files, unsigned seed) : files_(std::move(files)), random_(seed) {}
+  Vandal(std::vector<std::filesystem::path> files, unsigned seed)
+      : files_(std::move(files)), random_(seed) {}
 
   void strike() {
     const std::filesystem::path& file = any();
