@@ -39,6 +39,11 @@ std::int64_t now_seconds() {
       .count();
 }
 
+bool all_were_read(const BlockFiles::Scan& scan) {
+  return std::ranges::none_of(scan.damaged,
+                              [](const auto& file) { return file.second == Damage::unreadable; });
+}
+
 int common_length(std::span<const Token> a, std::span<const Token> b) {
   return static_cast<int>(std::ranges::mismatch(a, b).in1 - a.begin());
 }
@@ -53,7 +58,7 @@ BlockStore::BlockStore(BlockStoreOptions options, std::unique_ptr<DiskTier> disk
   auto scan = disk_->files().scan();
   stats_.damaged = static_cast<std::uint64_t>(std::ranges::count_if(
       scan.damaged, [](const auto& file) { return file.second != Damage::other_version; }));
-  load(std::move(scan.blocks));
+  load(std::move(scan.blocks), all_were_read(scan));
 }
 
 BlockStore::~BlockStore() = default;
@@ -271,8 +276,9 @@ bool BlockStore::insert(Entry& parent, Block block, double seconds) {
   return true;
 }
 
-/// The entries of what was found on the disk. What has nothing in front of it is of no use.
-void BlockStore::load(std::vector<BlockFiles::Found> found) {
+/// The entries of what was found on the disk. What has nothing in front of it is of no use, and goes,
+/// unless that might be there and the disk does not give it out.
+void BlockStore::load(std::vector<BlockFiles::Found> found, bool may_remove) {
   // In order of their places, so that parents come first; of their last use, for their values.
   std::ranges::stable_sort(found, {}, [](const auto& one) { return one.use.last_used; });
   std::unordered_map<BlockKey, double, BlockKeyHash> rank;
@@ -280,7 +286,7 @@ void BlockStore::load(std::vector<BlockFiles::Found> found) {
     rank[found[i].header.key] = static_cast<double>(i + 1) / static_cast<double>(found.size());
   std::ranges::stable_sort(found, {}, [](const auto& one) { return one.header.begin; });
   for (auto& one : found)
-    adopt(std::move(one));
+    adopt(std::move(one), may_remove);
   for (auto& [key, entry] : entries_) {
     entry->value *= rank.at(key);
     lower_if_useless(*entry);
@@ -288,7 +294,7 @@ void BlockStore::load(std::vector<BlockFiles::Found> found) {
   make_disk_room(0, nullptr);
 }
 
-void BlockStore::adopt(BlockFiles::Found found) {
+void BlockStore::adopt(BlockFiles::Found found, bool may_remove) {
   BlockHeader& header = found.header;
   const auto above = entries_.find(header.parent);
   Entry* parent = nullptr;
@@ -301,7 +307,8 @@ void BlockStore::adopt(BlockFiles::Found found) {
                     std::cmp_less_equal(header.tokens.size(), options_.block_tokens) &&
                     (!is_checkpoint || options_.checkpoints);
   if (!parent || !fits) {
-    disk_->remove(header.key);
+    if (may_remove)
+      disk_->remove(header.key);
     return;
   }
   auto entry = std::make_unique<Entry>();
@@ -424,9 +431,9 @@ void BlockStore::lost_file(Entry& entry) {
 }
 
 /// Removes an entry without children.
-void BlockStore::remove(Entry* entry) {
+void BlockStore::remove(Entry* entry, bool with_file) {
   drop_cells(*entry);
-  if (disk_ && (entry->file_bytes > 0 || entry->is_being_written))
+  if (disk_ && with_file && (entry->file_bytes > 0 || entry->is_being_written))
     disk_->remove(entry->key);
   lost_file(*entry);
   stats_.checkpoints -= entry->is_checkpoint() ? 1 : 0;
@@ -508,7 +515,7 @@ BlockStore::Fetched BlockStore::fetch(const BlockKey& key) {
   if (std::holds_alternative<DiskTier::Coming>(read))
     return {Have::coming, nullptr};
   ++stats_.damaged;
-  forget(key);
+  forget(key, std::get<Damage>(read));
   return {};
 }
 
@@ -555,7 +562,7 @@ void BlockStore::count_hit(std::span<const Piece> pieces, int found, int asked) 
     note_use(entry);
     const int used = std::min(found, piece.end) - piece.begin;
     more.saved_seconds +=
-        entry.seconds * std::max(used, 0) / static_cast<double>(entry.tokens.size());
+        entry.seconds * std::max(used, 0) / std::max<double>(1, static_cast<double>(entry.tokens.size()));
   }
   stats_.totals += more;
   if (disk_)
@@ -598,11 +605,12 @@ void BlockStore::look_again() {
     }
   for (const BlockKey& key : gone)
     forget(key);
-  auto found = disk_->files().scan().blocks;
+  auto scan = disk_->files().scan();
+  auto& found = scan.blocks;
   std::erase_if(found, [this](const auto& one) { return entries_.contains(one.header.key); });
   std::ranges::stable_sort(found, {}, [](const auto& one) { return one.header.begin; });
   for (auto& one : found)
-    adopt(std::move(one));
+    adopt(std::move(one), all_were_read(scan));
   make_disk_room(0, nullptr);
 }
 
@@ -617,14 +625,14 @@ void BlockStore::clear() {
     disk_->files().describe();
 }
 
-void BlockStore::forget(const BlockKey& key) {
+void BlockStore::forget(const BlockKey& key, Damage why) {
   const auto found = entries_.find(key);
   if (found == entries_.end())
     return;
   const auto children = found->second->children;
   for (const Entry* child : children)
-    forget(BlockKey(child->key));
-  remove(found->second.get());
+    forget(BlockKey(child->key), why);
+  remove(found->second.get(), why != Damage::unreadable);
 }
 
 BlockStoreStats BlockStore::stats() const {

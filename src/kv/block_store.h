@@ -168,8 +168,9 @@ class BlockStore {
   /// Gives everything up.
   void clear();
 
-  /// Forgets a block and all behind it: its cells proved unusable.
-  void forget(const BlockKey& key);
+  /// Forgets a block and all behind it, whose cells proved unusable. Their files stay where the disk
+  /// did not give them out: it may do so another time.
+  void forget(const BlockKey& key, Damage why = Damage::contents);
 
   BlockStoreStats stats() const;
 
@@ -190,11 +191,11 @@ class BlockStore {
   bool insert(Entry& parent, Block block, double seconds);
   static Piece piece_of(const Entry& entry, int end);
   void supersede(Entry& parent, std::span<const Token> tokens);
-  void load(std::vector<BlockFiles::Found> found);
-  void adopt(BlockFiles::Found found);
+  void load(std::vector<BlockFiles::Found> found, bool may_remove);
+  void adopt(BlockFiles::Found found, bool may_remove);
   bool make_room(std::size_t bytes, const Entry* keep);
   Entry* least_valuable(const Entry* keep, bool on_disk) const;
-  void remove(Entry* entry);
+  void remove(Entry* entry, bool with_file = true);
   void drop_cells(Entry& entry);
   void write(Entry& entry);
   void note_use(const Entry& entry);
