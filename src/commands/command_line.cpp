@@ -251,8 +251,8 @@ int run_model_command(const CLI::App& model, ModelCommandOptions options) {
   return make_demo_model(std::move(options.demo), options.out);
 }
 
-/// What `cache` takes from config.toml: to whom imports are given, which is whoever has a made token
-/// and who has the chosen one, and how to start a daemon.
+/// What `cache` takes from config.toml: to whom imports are given, which is whoever has a made
+/// token and who has the chosen one, and how to start a daemon.
 std::expected<void, std::string> complete(CacheOptions& options, const Setup& setup, bool warms) {
   options.importing.tenants = {gateway::kOwner};
   if (setup.config.token)

@@ -28,7 +28,7 @@ struct Config {
   std::optional<std::uint16_t> port;
   std::optional<std::string> token;
   std::optional<std::string> claude;
-  std::optional<std::string> prompt_layout; // one of the two
+  std::optional<std::string> prompt_layout;    // one of the two
   std::vector<std::filesystem::path> excluded; // from what is kept on the disk; absolute
 };
 

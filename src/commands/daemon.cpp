@@ -129,8 +129,8 @@ class Daemon {
   launch::DaemonStatus status_;
   std::unique_ptr<launch::ControlServer> control_;
   std::unique_ptr<backend::Backend> backend_;
-  backend::Embedded* embedded_ = nullptr; // the backend, when it is one
-  std::unique_ptr<gateway::Gateway> gateway_;   // the last: its threads use the others
+  backend::Embedded* embedded_ = nullptr;     // the backend, when it is one
+  std::unique_ptr<gateway::Gateway> gateway_; // the last: its threads use the others
 };
 
 /// Brings the status up to date and tells it to the launchers. From any thread.

@@ -51,7 +51,7 @@ std::deque<BlockMover::Piece> BlockMover::admit(const std::string& tenant,
     if (auto kept = store_.find(kv::kept(tenant), tokens);
         !kept.empty() && (pieces.empty() || kept.back().end > pieces.back().end))
       pieces = std::move(kept);
-  
+
   auto missing = std::span(pieces).subspan(static_cast<std::size_t>(
       std::ranges::upper_bound(pieces, reused, {}, &Piece::end) - pieces.begin()));
   if (!missing.empty() && is_slower_than_computing(missing, reused))
@@ -156,9 +156,8 @@ std::span<const Token> BlockMover::first_missing(const std::string& tenant,
 
 /// Copies the next block that is not stored yet; false when there is none.
 bool BlockMover::copy_next() {
-  const bool may_have_to_leave =
-      static_cast<double>(tree_.used()) >=
-      options_.from_share * static_cast<double>(tree_.capacity());
+  const bool may_have_to_leave = static_cast<double>(tree_.used()) >=
+                                 options_.from_share * static_cast<double>(tree_.capacity());
   store_.keep_copies(may_have_to_leave);
   if (!may_have_to_leave && !store_.has_disk())
     return false;

@@ -199,8 +199,8 @@ std::unique_ptr<kv::BlockStore> Engine::State::make_store() const {
   const int original = model->facts().original_context_tokens;
   setting.exceeds_original_context = original > 0 && decoder->context_tokens() > original;
   // As much again as the pool has, where there is memory for it.
-  const std::uint64_t pool = model->facts().kv_bytes_per_token *
-                             static_cast<std::uint64_t>(decoder->context_tokens());
+  const std::uint64_t pool =
+      model->facts().kv_bytes_per_token * static_cast<std::uint64_t>(decoder->context_tokens());
   setting.memory_bytes = std::min(pool, available_memory() / 8);
   setting.disk_bytes = options.store_bytes;
   return open_store(setting);

@@ -41,8 +41,8 @@ std::uint64_t default_disk_bytes(const std::filesystem::path& folder) {
   return error ? 0 : std::min(kMostDiskBytes, (space.available + stored) / 4);
 }
 
-/// What the budget of all models leaves for this one, whose folder is `own`: the others keep at most
-/// half of it.
+/// What the budget of all models leaves for this one, whose folder is `own`: the others keep at
+/// most half of it.
 std::uint64_t share_of(std::uint64_t budget, const std::filesystem::path& root,
                        const std::filesystem::path& own, bool may_write) {
   std::uint64_t others = 0;

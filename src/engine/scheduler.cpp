@@ -198,8 +198,7 @@ bool Scheduler::try_start(RunningJob& job) {
   job.computed = lease->reused;
   if (mover_)
     job.stored = mover_->admit(job.job.tenant, std::span(job.tokens).first(job.tokens.size() - 1),
-                               lease->reused,
-                               std::min(job.job.stable_tokens, size - 1));
+                               lease->reused, std::min(job.job.stable_tokens, size - 1));
   if (options_.reuse && options_.checkpoints)
     job.checkpoints = plan_checkpoints(job.job.boundaries, lease->reused, lease->known,
                                        static_cast<int>(job.job.prompt.size()));

@@ -51,18 +51,22 @@ class File {
     return true;
   }
 
-  /// How many of the bytes there were; fewer at the end of the file.
+  /// How many of the bytes there were; fewer at the end of the file, or where reading failed.
   std::size_t read(std::span<std::byte> bytes, std::uint64_t offset) const {
     std::size_t done = 0;
     while (done < bytes.size()) {
       const ssize_t count = ::pread(descriptor_, bytes.data() + done, bytes.size() - done,
                                     static_cast<off_t>(offset + done));
-      if (count == 0 || (count < 0 && errno != EINTR))
+      failed_ = failed_ || (count < 0 && errno != EINTR);
+      if (count == 0 || failed_)
         break;
       done += count < 0 ? 0 : static_cast<std::size_t>(count);
     }
     return done;
   }
+
+  /// What is wrong with a file that is not what it should be: the disk may be to blame.
+  Damage damage(Damage otherwise) const { return failed_ ? Damage::unreadable : otherwise; }
 
   std::uint64_t size() const {
     struct stat status{};
@@ -71,6 +75,7 @@ class File {
 
  private:
   int descriptor_;
+  mutable bool failed_ = false; // reading it, once
 };
 
 std::string problem(const fs::path& path, int error) {
@@ -97,7 +102,7 @@ std::expected<BlockHeader, Damage> header_of(const File& file, std::vector<std::
     header = read_header(bytes);
   }
   if (!header)
-    return std::unexpected(header.error().damage);
+    return std::unexpected(file.damage(header.error().damage));
   if (header->file_size() != file.size())
     return std::unexpected(Damage::contents);
   return std::move(*header);
@@ -201,9 +206,9 @@ void list_files(const fs::path& folder, std::vector<fs::path>& blocks,
 std::expected<std::unique_ptr<BlockFiles>, std::string>
 BlockFiles::open(const fs::path& root, const std::string& fingerprint, const std::string& model) {
   std::unique_ptr<BlockFiles> files(new BlockFiles);
-  files->root_ = root;
+  files->root_ = fs::absolute(root);
   files->fingerprint_ = fingerprint_key(fingerprint);
-  files->folder_ = root / files->fingerprint_.hex().substr(0, 32);
+  files->folder_ = files->root_ / files->fingerprint_.hex().substr(0, 32);
   if (!make_folder(root))
     return std::unexpected(problem(root, errno));
   if (!files->acquire() && errno != EWOULDBLOCK && errno != EACCES && errno != EROFS)
@@ -254,7 +259,8 @@ fs::path BlockFiles::path(const BlockKey& key) const {
 
 std::expected<void, int> BlockFiles::write(const Block& block, double seconds) const {
   const auto header = write_header(block, fingerprint_, seconds);
-  const auto state = block.state ? std::span<const std::byte>(*block.state) : std::span<const std::byte>();
+  const auto state =
+      block.state ? std::span<const std::byte>(*block.state) : std::span<const std::byte>();
   auto written = write_parts(block.key, {header, block.cells, state});
   if (written)
     index_->put(block.key, header, {.hits = 0, .last_used = unix_seconds(), .is_stable = false});
@@ -285,7 +291,7 @@ BlockFiles::write_parts(const BlockKey& key,
     return std::unexpected(error);
   };
   errno = 0;
-  if (!make_folder(folder_) || !make_folder(name.parent_path()))
+  if (!make_shard(name.parent_path()))
     return failed();
   {
     const File file(pending, O_WRONLY | O_CREAT | O_TRUNC);
@@ -296,10 +302,23 @@ BlockFiles::write_parts(const BlockKey& key,
   }
   if (::rename(pending.c_str(), name.c_str()) != 0)
     return failed();
-  // The name, and the shard's own name, which may be new.
-  if (!sync_folder(name.parent_path()) || !sync_folder(folder_))
+  if (!sync_folder(name.parent_path()))
     return failed();
   return {};
+}
+
+/// A name is safe only with those of all folders around it. Every process makes them safe once,
+/// whoever made them: that one may have been killed before it came to it.
+bool BlockFiles::make_shard(const fs::path& shard) const {
+  if (!make_folder(folder_))
+    return false;
+  const bool is_new = ::mkdir(shard.c_str(), 0700) == 0;
+  if (!is_new && (errno != EEXIST || safe_shards_.contains(shard)))
+    return errno == EEXIST;
+  if (!sync_folder(folder_) || !sync_folder(root_) || !sync_folder(root_.parent_path()))
+    return false;
+  safe_shards_.insert(shard);
+  return true;
 }
 
 std::expected<Block, Damage> BlockFiles::read(const BlockKey& key,
@@ -423,7 +442,7 @@ std::expected<Block, Damage> read_block_file(const fs::path& path, const BlockKe
   std::vector<std::byte> state;
   for (const Section& section : header->sections)
     if (!read(section, section.kind == kCellSection ? cells : state))
-      return std::unexpected(Damage::contents);
+      return std::unexpected(file.damage(Damage::contents));
   if (header->sections.empty() || header->sections.front().kind != kCellSection)
     cells.clear();
   block.cells = std::move(cells);

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -84,6 +85,7 @@ class BlockFiles {
   std::filesystem::path path(const BlockKey& key) const;
   std::expected<void, int>
   write_parts(const BlockKey& key, std::initializer_list<std::span<const std::byte>> parts) const;
+  bool make_shard(const std::filesystem::path& shard) const;
 
   std::filesystem::path root_;
   std::filesystem::path folder_;
@@ -91,6 +93,7 @@ class BlockFiles {
   std::string salt_;
   int lock_ = -1;
   BlockIndex::About about_;
+  mutable std::set<std::filesystem::path> safe_shards_; // whose names survive; of the writing thread
   std::unique_ptr<BlockIndex> index_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <tuple>
 #include <unordered_set>
 #include <utility>
 
@@ -22,6 +23,7 @@ struct BlockStore::Entry {
   BlockUse use;
   bool is_for_memory = false; // never written to the disk
   double value = 0;
+  std::uint64_t recency = 0; // grows with every block and request; of equal values the older goes
 
   int end() const { return begin + static_cast<int>(tokens.size()); }
   bool is_checkpoint() const { return kind == NodeKind::checkpoint; }
@@ -35,6 +37,11 @@ std::int64_t now_seconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
+}
+
+bool all_were_read(const BlockFiles::Scan& scan) {
+  return std::ranges::none_of(scan.damaged,
+                              [](const auto& file) { return file.second == Damage::unreadable; });
 }
 
 int common_length(std::span<const Token> a, std::span<const Token> b) {
@@ -51,7 +58,7 @@ BlockStore::BlockStore(BlockStoreOptions options, std::unique_ptr<DiskTier> disk
   auto scan = disk_->files().scan();
   stats_.damaged = static_cast<std::uint64_t>(std::ranges::count_if(
       scan.damaged, [](const auto& file) { return file.second != Damage::other_version; }));
-  load(std::move(scan.blocks));
+  load(std::move(scan.blocks), all_were_read(scan));
 }
 
 BlockStore::~BlockStore() = default;
@@ -105,8 +112,9 @@ const BlockStore::Entry* BlockStore::best_child(const Entry& parent, std::span<c
 }
 
 BlockStore::Piece BlockStore::piece_of(const Entry& entry, int end) {
-  return {entry.kind,  entry.key,   entry.begin,           end,
-          entry.end(), entry.bytes, entry.block != nullptr, entry.use.hits};
+  return {
+      entry.kind,    entry.key, entry.begin, end, entry.end(), entry.bytes, entry.block != nullptr,
+      entry.use.hits};
 }
 
 std::vector<BlockStore::Piece> BlockStore::find(const std::string& tenant,
@@ -169,8 +177,8 @@ std::vector<BlockStore::Piece> BlockStore::checkpoints(const std::string& tenant
   return pieces;
 }
 
-std::vector<BlockStore::Piece>
-BlockStore::find_checkpoint(const std::string& tenant, std::span<const Token> tokens) const {
+std::vector<BlockStore::Piece> BlockStore::find_checkpoint(const std::string& tenant,
+                                                           std::span<const Token> tokens) const {
   const auto found = checkpoints(tenant, tokens);
   if (found.empty())
     return {};
@@ -256,6 +264,7 @@ bool BlockStore::insert(Entry& parent, Block block, double seconds) {
   entry->seconds = seconds;
   entry->block = std::make_shared<Block>(std::move(block));
   entry->value = age_ + worth(*entry);
+  entry->recency = recency();
 
   stats_.memory_bytes += entry->bytes;
   stats_.checkpoints += entry->is_checkpoint() ? 1 : 0;
@@ -267,8 +276,9 @@ bool BlockStore::insert(Entry& parent, Block block, double seconds) {
   return true;
 }
 
-/// The entries of what was found on the disk. What has nothing in front of it is of no use.
-void BlockStore::load(std::vector<BlockFiles::Found> found) {
+/// The entries of what was found on the disk. What has nothing in front of it is of no use, and goes,
+/// unless that might be there and the disk does not give it out.
+void BlockStore::load(std::vector<BlockFiles::Found> found, bool may_remove) {
   // In order of their places, so that parents come first; of their last use, for their values.
   std::ranges::stable_sort(found, {}, [](const auto& one) { return one.use.last_used; });
   std::unordered_map<BlockKey, double, BlockKeyHash> rank;
@@ -276,7 +286,7 @@ void BlockStore::load(std::vector<BlockFiles::Found> found) {
     rank[found[i].header.key] = static_cast<double>(i + 1) / static_cast<double>(found.size());
   std::ranges::stable_sort(found, {}, [](const auto& one) { return one.header.begin; });
   for (auto& one : found)
-    adopt(std::move(one));
+    adopt(std::move(one), may_remove);
   for (auto& [key, entry] : entries_) {
     entry->value *= rank.at(key);
     lower_if_useless(*entry);
@@ -284,7 +294,7 @@ void BlockStore::load(std::vector<BlockFiles::Found> found) {
   make_disk_room(0, nullptr);
 }
 
-void BlockStore::adopt(BlockFiles::Found found) {
+void BlockStore::adopt(BlockFiles::Found found, bool may_remove) {
   BlockHeader& header = found.header;
   const auto above = entries_.find(header.parent);
   Entry* parent = nullptr;
@@ -297,7 +307,8 @@ void BlockStore::adopt(BlockFiles::Found found) {
                     std::cmp_less_equal(header.tokens.size(), options_.block_tokens) &&
                     (!is_checkpoint || options_.checkpoints);
   if (!parent || !fits) {
-    disk_->remove(header.key);
+    if (may_remove)
+      disk_->remove(header.key);
     return;
   }
   auto entry = std::make_unique<Entry>();
@@ -326,7 +337,8 @@ void BlockStore::supersede(Entry& parent, std::span<const Token> tokens) {
   const auto children = parent.children;
   for (Entry* child : children) {
     const auto& mine = child->tokens;
-    if (!child->is_checkpoint() && mine.size() < tokens.size() && std::cmp_equal(common_length(mine, tokens), mine.size()))
+    if (!child->is_checkpoint() && mine.size() < tokens.size() &&
+        std::cmp_equal(common_length(mine, tokens), mine.size()))
       remove(child);
   }
 }
@@ -335,6 +347,10 @@ void BlockStore::supersede(Entry& parent, std::span<const Token> tokens) {
 void BlockStore::lower_if_useless(Entry& entry) const {
   if (options_.checkpoints && !entry.is_checkpoint() && entry.children.empty())
     entry.value = 0;
+}
+
+std::uint64_t BlockStore::recency() const {
+  return stats_.stored + stats_.totals.requests;
 }
 
 double BlockStore::worth(const Entry& entry) const {
@@ -384,7 +400,7 @@ BlockStore::Entry* BlockStore::least_valuable(const Entry* keep, bool on_disk) c
   const bool too_many = static_cast<double>(stats_.pinned_bytes) >
                         kPinnedShare * static_cast<double>(options_.disk_bytes);
   const auto rank = [&](const Entry& entry) {
-    return std::pair(on_disk && entry.use.is_stable != too_many, entry.value);
+    return std::tuple(on_disk && entry.use.is_stable != too_many, entry.value, entry.recency);
   };
   for (const auto& [key, entry] : entries_) {
     const bool is_end = entry->children.empty() && !entry->is_being_written && entry.get() != keep;
@@ -415,9 +431,9 @@ void BlockStore::lost_file(Entry& entry) {
 }
 
 /// Removes an entry without children.
-void BlockStore::remove(Entry* entry) {
+void BlockStore::remove(Entry* entry, bool with_file) {
   drop_cells(*entry);
-  if (disk_ && (entry->file_bytes > 0 || entry->is_being_written))
+  if (disk_ && with_file && (entry->file_bytes > 0 || entry->is_being_written))
     disk_->remove(entry->key);
   lost_file(*entry);
   stats_.checkpoints -= entry->is_checkpoint() ? 1 : 0;
@@ -499,7 +515,7 @@ BlockStore::Fetched BlockStore::fetch(const BlockKey& key) {
   if (std::holds_alternative<DiskTier::Coming>(read))
     return {Have::coming, nullptr};
   ++stats_.damaged;
-  forget(key);
+  forget(key, std::get<Damage>(read));
   return {};
 }
 
@@ -542,10 +558,11 @@ void BlockStore::count_hit(std::span<const Piece> pieces, int found, int asked) 
     ++entry.use.hits;
     entry.use.last_used = now_seconds();
     entry.value = age_ + worth(entry);
+    entry.recency = recency();
     note_use(entry);
     const int used = std::min(found, piece.end) - piece.begin;
     more.saved_seconds +=
-        entry.seconds * std::max(used, 0) / static_cast<double>(entry.tokens.size());
+        entry.seconds * std::max(used, 0) / std::max<double>(1, static_cast<double>(entry.tokens.size()));
   }
   stats_.totals += more;
   if (disk_)
@@ -588,11 +605,12 @@ void BlockStore::look_again() {
     }
   for (const BlockKey& key : gone)
     forget(key);
-  auto found = disk_->files().scan().blocks;
+  auto scan = disk_->files().scan();
+  auto& found = scan.blocks;
   std::erase_if(found, [this](const auto& one) { return entries_.contains(one.header.key); });
   std::ranges::stable_sort(found, {}, [](const auto& one) { return one.header.begin; });
   for (auto& one : found)
-    adopt(std::move(one));
+    adopt(std::move(one), all_were_read(scan));
   make_disk_room(0, nullptr);
 }
 
@@ -603,19 +621,18 @@ void BlockStore::clear() {
       firsts.push_back(child->key);
   for (const BlockKey& key : firsts)
     forget(key);
-  stats_.totals = {};
   if (disk_)
     disk_->files().describe();
 }
 
-void BlockStore::forget(const BlockKey& key) {
+void BlockStore::forget(const BlockKey& key, Damage why) {
   const auto found = entries_.find(key);
   if (found == entries_.end())
     return;
   const auto children = found->second->children;
   for (const Entry* child : children)
-    forget(BlockKey(child->key));
-  remove(found->second.get());
+    forget(BlockKey(child->key), why);
+  remove(found->second.get(), why != Damage::unreadable);
 }
 
 BlockStoreStats BlockStore::stats() const {

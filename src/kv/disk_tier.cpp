@@ -77,9 +77,8 @@ std::optional<DiskTier::Change> DiskTier::next_change() {
   const auto any = [this] { return stopping_ || !changes_.empty(); };
   for (;;) {
     changed_.wait(lock, [&] { return any() || index_is_behind_; });
-    if (index_is_behind_ &&
-        (Clock::now() >= flushed_ + options_.flush ||
-         !changed_.wait_until(lock, flushed_ + options_.flush, any))) {
+    if (index_is_behind_ && (Clock::now() >= flushed_ + options_.flush ||
+                             !changed_.wait_until(lock, flushed_ + options_.flush, any))) {
       index_is_behind_ = false;
       lock.unlock();
       flushed_ = Clock::now();

@@ -40,7 +40,7 @@ struct Prompt {
   /// So many tokens in front are tools and system text that every session has alike, and nothing of
   /// the conversation; 0 where that cannot be told.
   int stable_tokens = 0;
-  answer::Format format;       // how to read the answer
+  answer::Format format; // how to read the answer
   std::optional<Continuation> continuation;
   std::vector<std::string> warnings; // for the log
 };
