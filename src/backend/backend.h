@@ -27,6 +27,16 @@ struct Health {
   std::string detail; // when not ready: what it waits for or what to do
 };
 
+/// What a backend can do by itself. What it cannot is made up for where that is possible: tools are
+/// described in the prompt, images become a line of text.
+struct Abilities {
+  bool tools = false;                 // calls of tools, as such
+  bool thinking = false;              // tells thinking from text
+  bool images = false;
+  bool reports_cached_tokens = false; // otherwise no usage says what was reused
+  int context_tokens = 0;             // prompt and answer together; 0: not known, or not yet
+};
+
 /// What a backend that computes by itself is doing now, and has done since it started.
 struct EngineNumbers {
   int running = 0;
@@ -51,10 +61,12 @@ struct Caller {
   std::string tenant;
   /// Nobody looks at the answer while it is made: it may wait for those that somebody looks at.
   bool background = false;
-  /// A subagent of Claude Code asks, beside the main conversation.
-  bool subagent = false;
-  /// The same for every request of one conversation, and a hash, so nobody is known by it. Chooses
-  /// among copies of a server, whose caches differ. Empty: not known.
+  /// The conversation's client session, the same in all its requests: the client's own id of it, or
+  /// the launcher's. Empty: not known. Chosen by the client: a key for routing, not an identity.
+  std::string session{};
+  std::string agent{}; // the subagent that asks, by the client's id of it; empty: the main loop
+  /// The same for every request of one conversation, and a hash, so that nobody is known by it.
+  /// Chooses among copies of a server, whose caches differ. Empty: not known.
   std::string session_key{};
 };
 
@@ -80,6 +92,7 @@ class Backend {
  public:
   virtual ~Backend() = default;
 
+  virtual Abilities abilities() const = 0;
   virtual Health health() const = 0;
   virtual std::vector<ModelInfo> models() const = 0;
 

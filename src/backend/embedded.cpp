@@ -6,6 +6,7 @@
 #include "anthropic/answer_blocks.h"
 #include "backend/call_constraint.h"
 #include "backend/server_tools.h"
+#include "backend/thinking.h"
 #include "prompt/answer_format.h"
 
 #include <spdlog/spdlog.h>
@@ -186,29 +187,6 @@ std::vector<engine::Token> answer_markers(const engine::Model& model,
   return markers;
 }
 
-/// Thinking blocks are known again after a restart where there is a place to keep the key.
-std::shared_ptr<const answer::ThinkingSeal> make_seal(const std::filesystem::path& folder) {
-  if (!folder.empty()) {
-    std::error_code ignored; // the key's own error says more
-    std::filesystem::create_directories(folder, ignored);
-    auto kept = answer::ThinkingSeal::kept_in(folder / "thinking.key");
-    if (kept)
-      return std::make_shared<const answer::ThinkingSeal>(std::move(*kept));
-    spdlog::warn("thinking blocks will be foreign after a restart: {}", kept.error());
-  }
-  return std::make_shared<const answer::ThinkingSeal>();
-}
-
-/// Thinking from elsewhere is history like any other; our own that was changed is worth a word.
-void look_at_thinking(const anthropic::Request& request, const answer::ThinkingSeal& seal) {
-  for (const auto& message : request.messages)
-    for (const auto& block : message.content)
-      if (const auto* thinking = std::get_if<anthropic::ThinkingBlock>(&block))
-        if (seal.origin(thinking->thinking, thinking->signature) ==
-            answer::ThinkingSeal::Origin::edited)
-          spdlog::warn("a thinking block of this server came back changed; it is taken as it is");
-}
-
 prompt::Tokenizer tokenizer_of(const engine::Model& model) {
   prompt::Tokenizer tokenizer;
   tokenizer.tokenize = [&model](std::string_view text, bool parse_special) {
@@ -260,6 +238,15 @@ std::expected<const prompt::PromptBuilder*, Error> Embedded::prompts() const {
   if (!lazy_->prompts)
     return refuse(ErrorKind::api, lazy_->error);
   return &*lazy_->prompts;
+}
+
+Abilities Embedded::abilities() const {
+  const bool ready = engine_.status().state == engine::EngineState::ready;
+  return {.tools = true,
+          .thinking = true,
+          .images = false,
+          .reports_cached_tokens = true,
+          .context_tokens = ready ? engine_.context_tokens() : 0};
 }
 
 Health Embedded::health() const {

@@ -18,6 +18,7 @@ class Embedded : public Backend {
   explicit Embedded(engine::EngineOptions options, prompt::PromptOptions prompts = {});
   ~Embedded() override;
 
+  Abilities abilities() const override;
   Health health() const override;
   std::vector<ModelInfo> models() const override;
   std::optional<EngineNumbers> engine_numbers() const override;

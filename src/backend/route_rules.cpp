@@ -60,7 +60,7 @@ bool holds(const RouteRule& rule, const anthropic::Request& request, const Calle
            std::optional<std::int64_t>& tokens) {
   if ((!rule.model.empty() && !glob_matches(rule.model, request.model)) ||
       !fits(rule.background, caller.background) || !fits(rule.tools, !request.tools.empty()) ||
-      !fits(rule.subagent, caller.subagent))
+      !fits(rule.subagent, !caller.agent.empty()))
     return false;
   if (rule.min_tokens == 0 && rule.max_tokens == 0)
     return true;

@@ -166,6 +166,13 @@ Router::start(const anthropic::Request& request, const Caller& caller, EventSink
   return start_with_failover(std::move(found), request, caller, std::move(sink), retries_);
 }
 
+Abilities Router::abilities() const {
+  const Group* group = find(options_.table.otherwise.front().backend);
+  if (group == nullptr) // the real Claude
+    return {.tools = true, .thinking = true, .images = true, .reports_cached_tokens = true};
+  return group->replicas.front()->backend().abilities();
+}
+
 Health Router::health() const {
   std::string why;
   for (const RouteTarget& target : options_.table.otherwise) {

@@ -54,6 +54,8 @@ class Router : public Backend {
   make(RouterOptions options, std::vector<NamedBackend> backends, bool cloud);
   ~Router() override;
 
+  /// Of the default route's first backend.
+  Abilities abilities() const override;
   /// Ready when the default route has a server that is, or may go to the real Claude.
   Health health() const override;
   /// Of all backends, the default route's first; each id once.

@@ -26,19 +26,17 @@ bool is_background(const HttpRequest& http, const anthropic::Request& request) {
   return !http.header("x-claude-code-session-id").empty() && request.tools.empty();
 }
 
-bool is_subagent(const HttpRequest& http) {
-  return !http.header("x-claude-code-agent-id").empty() ||
-         http.header("x-claude-code-request-class") == "subagent";
+/// A client's own id, cut to a length that no id needs.
+std::string client_id(std::string_view id) {
+  constexpr std::size_t kLongest = 128;
+  return std::string(id.substr(0, kLongest));
 }
 
 /// What stays the same through a conversation: the client's own name for it, the launcher's session,
 /// or the words that it began with.
-std::string_view conversation(const HttpRequest& http, const Route& route,
-                              const anthropic::Request& request) {
-  if (const auto id = http.header("x-claude-code-session-id"); !id.empty())
-    return id;
-  if (!route.session.empty())
-    return route.session;
+std::string_view conversation(const backend::Caller& caller, const anthropic::Request& request) {
+  if (!caller.session.empty())
+    return caller.session;
   const auto first = std::ranges::find(request.messages, anthropic::Role::user,
                                        &anthropic::Message::role);
   if (first != request.messages.end())
@@ -71,8 +69,11 @@ std::string session_key(std::string_view tenant, std::string_view conversation) 
 backend::Caller describe_caller(backend::Caller caller, const HttpRequest& http,
                                 const Route& route, const anthropic::Request& request) {
   caller.background = is_background(http, request);
-  caller.subagent = is_subagent(http);
-  caller.session_key = session_key(caller.tenant, conversation(http, route, request));
+  caller.session = client_id(http.header("x-claude-code-session-id"));
+  if (caller.session.empty())
+    caller.session = route.session;
+  caller.agent = client_id(http.header("x-claude-code-agent-id"));
+  caller.session_key = session_key(caller.tenant, conversation(caller, request));
   return caller;
 }
 

@@ -106,9 +106,4 @@ void append_chunk(std::string& out, std::string_view data) {
   out += "\r\n";
 }
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::ranges::equal(a, b, {}, lower, lower);
-}
-
 } // namespace anyclaude::gateway

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gateway/http_server.h"
+#include "text/letter_case.h"
 
 #include <cstddef>
 #include <string>
@@ -36,6 +37,6 @@ inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
 
 bool has_header(const Headers& headers, std::string_view name); // whatever its case
 
-bool equal_ignoring_case(std::string_view a, std::string_view b);
+using text::equal_ignoring_case;
 
 } // namespace anyclaude::gateway

@@ -94,13 +94,7 @@ Arrangement PromptBuilder::arrange(const anthropic::Request& request,
   if (layout_ == Layout::as_sent)
     return arrangement;
   arrangement.system_place = template_.abilities().system_place;
-  std::vector<std::string_view> names;
-  for (const anthropic::Tool& tool : request.tools)
-    if (tool.server_type.empty() && !tool.defer_loading)
-      names.emplace_back(tool.name);
-  const auto ranks = tool_order_->ranks(tenant, names);
-  for (std::size_t i = 0; i < names.size(); ++i)
-    arrangement.tool_ranks.emplace(names[i], ranks[i]);
+  arrangement.tool_ranks = rank_tools(*tool_order_, tenant, request);
   return arrangement;
 }
 

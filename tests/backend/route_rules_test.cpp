@@ -45,8 +45,8 @@ TEST(Rules, TheFirstThatHoldsCounts) {
   with_tools.tools = {{.name = "Bash", .input_schema = Json::object()}};
   EXPECT_EQ(first(table, with_tools), "main");
   EXPECT_EQ(first(table, asking("claude-haiku-4-5"), {.background = true}), "small");
-  EXPECT_EQ(first(table, with_tools, {.background = true, .subagent = true}), "idle");
-  EXPECT_EQ(first(table, with_tools, {.subagent = true}), "agents");
+  EXPECT_EQ(first(table, with_tools, {.background = true, .agent = "explore-1"}), "idle");
+  EXPECT_EQ(first(table, with_tools, {.agent = "explore-1"}), "agents");
   EXPECT_EQ(first(table, asking("m")), "short");
   EXPECT_EQ(first(table, asking("m", 396)), "short");
   EXPECT_EQ(first(table, asking("m", 408)), "main");
