@@ -3,6 +3,7 @@
 #include "anthropic/events.h"
 #include "anthropic/messages.h"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -95,6 +96,10 @@ class Backend {
   virtual Abilities abilities() const = 0;
   virtual Health health() const = 0;
   virtual std::vector<ModelInfo> models() const = 0;
+
+  /// How long after start() a failure may still come that should be the HTTP status: headers of a
+  /// stream wait this long for the first event. 0: what can be refused at once, start() refuses.
+  virtual std::chrono::milliseconds verdict_time() const { return std::chrono::milliseconds(0); }
 
   /// Nothing from a backend whose computing is done elsewhere.
   virtual std::optional<EngineNumbers> engine_numbers() const { return std::nullopt; }
