@@ -2,6 +2,7 @@
 
 claude_code_version=2.1.330
 node_sdk_version=1.12.0
+claude_code_router_version=2.0.0 # the last that is one program of its own
 
 # npm of the host when its Node is recent enough, else the root's or container's.
 npm_command() {
@@ -82,6 +83,21 @@ ensure_node_sdk() {
       locked npm_folder "$folder" "@anthropic-ai/sdk@$node_sdk_version"
   fi
   node_sdk=$repository/$folder
+}
+
+# Sets claude_code_router to the program of the gateway that ours is compared with; empty as above.
+claude_code_router=
+ensure_claude_code_router() {
+  local folder=.cache/claude-code-router/$claude_code_router_version package=@musistudio/claude-code-router
+  if [ ! -d "$folder/node_modules/$package" ]; then
+    if ! registry_answers "$package@$claude_code_router_version"; then
+      note "the npm registry cannot be reached: no claude-code-router $claude_code_router_version"
+      return 0
+    fi
+    step "Installing claude-code-router $claude_code_router_version into $folder" \
+      locked npm_folder "$folder" "$package@$claude_code_router_version"
+  fi
+  claude_code_router=$repository/$folder/node_modules/$package/dist/cli.js
 }
 
 # Sets demo_model to the default demo model, made once for every state of its generator's sources.

@@ -3,25 +3,12 @@
 #include "gateway/http_text.h"
 
 #include <algorithm>
-#include <charconv>
 
 namespace anyclaude::gateway {
 namespace {
 
 bool has_body(int status) {
   return status >= 200 && status != 204 && status != 304;
-}
-
-/// A body in pieces whose length was known from the start.
-std::optional<std::size_t> stated_length(const Headers& headers) {
-  for (const auto& [name, value] : headers) {
-    std::size_t length = 0;
-    if (equal_ignoring_case(name, "content-length") &&
-        std::from_chars(value.data(), value.data() + value.size(), length).ec == std::errc()) {
-      return length;
-    }
-  }
-  return std::nullopt;
 }
 
 class PostingResponder : public Responder {

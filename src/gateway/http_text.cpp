@@ -1,6 +1,7 @@
 #include "gateway/http_text.h"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <format>
 
@@ -95,6 +96,17 @@ std::string answer_head(const AnswerHead& head) {
 bool has_header(const Headers& headers, std::string_view name) {
   return std::ranges::any_of(
       headers, [name](const auto& header) { return equal_ignoring_case(header.first, name); });
+}
+
+std::optional<std::size_t> stated_length(const Headers& headers) {
+  for (const auto& [name, value] : headers) {
+    std::size_t length = 0;
+    if (equal_ignoring_case(name, "content-length") &&
+        std::from_chars(value.data(), value.data() + value.size(), length).ec == std::errc()) {
+      return length;
+    }
+  }
+  return std::nullopt;
 }
 
 void append_chunk(std::string& out, std::string_view data) {

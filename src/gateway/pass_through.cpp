@@ -62,17 +62,20 @@ constexpr std::array<std::string_view, 3> kOursToSay = {"host", "content-length"
 /// One request on its way: what its handlers share.
 class Forwarding {
  public:
-  Forwarding(std::shared_ptr<Responder> responder, PassThrough::Errand errand)
-      : responder_(std::move(responder)), errand_(std::move(errand)) {}
+  Forwarding(std::shared_ptr<Responder> responder, PassThrough::Errand errand, bool asks_head)
+      : responder_(std::move(responder)), errand_(std::move(errand)), asks_head_(asks_head) {}
 
   void on_head(int status, const upstream::Headers& headers) {
     errand_.record.status = status;
     usage_.emplace(headers);
+    missing_ = asks_head_ ? 0 : stated_length(headers);
     responder_->begin(status, end_to_end(headers, {}));
   }
 
   /// The client's bytes first; then a look at them.
   void on_data(std::string_view bytes) {
+    if (missing_)
+      *missing_ -= std::min(*missing_, bytes.size());
     responder_->write(std::string(bytes));
     usage_->push(bytes);
     if (!errand_.record.ttft_ms && usage_->content_has_begun())
@@ -97,8 +100,14 @@ class Forwarding {
     responder_.reset();
   }
 
-  /// On the socket thread; the handlers run on the client's.
-  void client_left() { end(kClientLeft); }
+  /// On the socket thread, when no handler runs any more. A client that has all it was promised does
+  /// not wait for the end.
+  void client_left() {
+    const bool has_all = missing_ == 0;
+    if (has_all)
+      usage_->finish();
+    end(has_all ? errand_.record.status : kClientLeft);
+  }
 
  private:
   double elapsed_ms() const {
@@ -127,7 +136,9 @@ class Forwarding {
 
   std::shared_ptr<Responder> responder_;
   PassThrough::Errand errand_;
+  const bool asks_head_;
   std::optional<UsageReader> usage_; // since the head has come
+  std::optional<std::size_t> missing_; // of a body whose length was stated
   std::mutex mutex_;
   bool ended_ = false;
 };
@@ -151,8 +162,9 @@ void PassThrough::forward(HttpRequest request, std::shared_ptr<Responder> respon
   if (!request.query.empty())
     sent.target += "?" + request.query;
   sent.headers = end_to_end(request.headers, kOursToSay);
+  sent.adds_accept_encoding = false;
   sent.body = std::move(request.body);
-  const auto forwarding = std::make_shared<Forwarding>(responder, std::move(errand));
+  const auto forwarding = std::make_shared<Forwarding>(responder, std::move(errand), sent.method == "HEAD");
   auto call = client_.send(
       std::move(sent),
       {.on_head = [forwarding](int status, const upstream::Headers& headers) {

@@ -17,6 +17,14 @@ Request asking(std::string model, std::size_t characters = 4) {
   return request;
 }
 
+anthropic::Tool tool(std::string name, std::string description) {
+  anthropic::Tool made;
+  made.name = std::move(name);
+  made.description = std::move(description);
+  made.input_schema = Json::object();
+  return made;
+}
+
 std::string first(const RoutingTable& table, const Request& request, const Caller& caller = {}) {
   return targets_for(table, request, caller).front().backend;
 }
@@ -42,11 +50,11 @@ TEST(Rules, TheFirstThatHoldsCounts) {
                                      {.min_tokens = 1'000, .targets = {{"long"}}}},
                            .otherwise = {{"main"}}};
   Request with_tools = asking("claude-sonnet-4-5");
-  with_tools.tools = {{.name = "Bash", .input_schema = Json::object()}};
+  with_tools.tools = {tool("Bash", "")};
   EXPECT_EQ(first(table, with_tools), "main");
-  EXPECT_EQ(first(table, asking("claude-haiku-4-5"), {.background = true}), "small");
-  EXPECT_EQ(first(table, with_tools, {.background = true, .agent = "explore-1"}), "idle");
-  EXPECT_EQ(first(table, with_tools, {.agent = "explore-1"}), "agents");
+  EXPECT_EQ(first(table, asking("claude-haiku-4-5"), {.tenant = "", .background = true}), "small");
+  EXPECT_EQ(first(table, with_tools, {.tenant = "", .background = true, .agent = "explore-1"}), "idle");
+  EXPECT_EQ(first(table, with_tools, {.tenant = "", .agent = "explore-1"}), "agents");
   EXPECT_EQ(first(table, asking("m")), "short");
   EXPECT_EQ(first(table, asking("m", 396)), "short");
   EXPECT_EQ(first(table, asking("m", 408)), "main");
@@ -57,7 +65,7 @@ TEST(Rules, TheFirstThatHoldsCounts) {
 TEST(Rules, AllOfAPromptCounts) {
   Request request = asking("m", 400);
   request.system = {std::string(400, 's')};
-  request.tools = {{.name = "t", .description = std::string(397, 'd'), .input_schema = Json::object()}};
+  request.tools = {tool("t", std::string(397, 'd'))};
   EXPECT_EQ(estimated_tokens(request), 300);
   request.tools.front().defer_loading = true; // its schema is not shown
   EXPECT_EQ(estimated_tokens(request), 200);
