@@ -43,7 +43,7 @@ int serve(const launch::Paths& paths, const DaemonOptions& options) {
                      : listener.error().message.c_str());
     return 1;
   }
-  if (options.model.empty())
+  if (options.model.empty() && options.server.base_url.empty())
     spdlog::warn("no model is configured. {}", advice_without_model(paths));
   return run_daemon(options, std::move(*listener), print_address);
 }
