@@ -105,13 +105,13 @@ test_groups() { # GROUP... -- ARGS
   local groups=() group
   while [ $# -gt 0 ] && [ "$1" != -- ]; do
     case $1 in
-      unit | engine | api | cli | property) groups+=("$1") ;;
-      *) die "there is no test group '$1'; unit, engine, api, cli and property there are" ;;
+      unit | engine | api | backends | cli | property) groups+=("$1") ;;
+      *) die "there is no test group '$1'; unit, engine, api, backends, cli and property there are" ;;
     esac
     shift
   done
   [ $# -eq 0 ] || shift
-  [ ${#groups[@]} -gt 0 ] || groups=(unit engine api cli)
+  [ ${#groups[@]} -gt 0 ] || groups=(unit engine api backends cli)
   build release
   case " ${groups[*]} " in *" api "*) ensure_node_sdk ;; esac
   case " ${groups[*]} " in *" cli "*) ensure_claude_code ;; esac
@@ -125,6 +125,7 @@ test_groups() { # GROUP... -- ARGS
         run_gtest property-engine build/bin/engine_tests '--gtest_filter=*Property*' "$@"
         ;;
       api) run_pytest api "${node_sdk:+yes}" tests/api "$@" ;;
+      backends) run_pytest backends yes tests/backends "$@" ;;
       cli) run_pytest cli "${claude_program:+yes}" tests/cli "$@" ;;
     esac
   done

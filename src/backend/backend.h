@@ -31,8 +31,8 @@ struct Health {
 /// What a backend can do by itself. What it cannot is made up for where that is possible: tools are
 /// described in the prompt, images become a line of text.
 struct Abilities {
-  bool tools = false;                 // calls of tools, as such
-  bool thinking = false;              // tells thinking from text
+  bool tools = false;    // calls of tools, as such
+  bool thinking = false; // tells thinking from text
   bool images = false;
   bool reports_cached_tokens = false; // otherwise no usage says what was reused
   int context_tokens = 0;             // prompt and answer together; 0: not known, or not yet

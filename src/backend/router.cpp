@@ -199,6 +199,14 @@ std::vector<ModelInfo> Router::models() const {
   return all;
 }
 
+std::chrono::milliseconds Router::verdict_time() const {
+  std::chrono::milliseconds longest{0};
+  for (const Group& group : groups_)
+    for (const auto& replica : group.replicas)
+      longest = std::max(longest, replica->backend().verdict_time());
+  return longest;
+}
+
 std::optional<EngineNumbers> Router::engine_numbers() const {
   for (const Group& group : groups_)
     for (const auto& replica : group.replicas)

@@ -60,6 +60,8 @@ class Router : public Backend {
   Health health() const override;
   /// Of all backends, the default route's first; each id once.
   std::vector<ModelInfo> models() const override;
+  /// The longest of any backend.
+  std::chrono::milliseconds verdict_time() const override;
   /// Of the first backend that computes by itself.
   std::optional<EngineNumbers> engine_numbers() const override;
   std::expected<int, anthropic::Error>

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <format>
 #include <string>
@@ -86,6 +87,26 @@ void add_serving_options(CLI::App& app, ServingOptions& options) {
                  "64GiB]")
       ->transform(CLI::AsSizeValue(false).description(""))
       ->type_name("SIZE");
+}
+
+/// The options that name another server to answer. Its key comes from the environment, since
+/// everybody can read a command line.
+void add_server_options(CLI::App& app, backend::OpenAiOptions& server) {
+  auto* url =
+      app.add_option("--backend-url", server.base_url,
+                     "Answer with this server, as http://127.0.0.1:8080 (its key, if it wants "
+                     "one, in ANYCLAUDE_BACKEND_API_KEY)")
+          ->type_name("URL");
+  server.dialect = "openai";
+  app.add_option("--backend-dialect", server.dialect, "Which server it is [openai]")
+      ->check(one_of(backend::openai_dialects()))
+      ->needs(url)
+      ->type_name("NAME");
+  app.add_option("--backend-model", server.model, "Model to ask it for [its first]")
+      ->needs(url)
+      ->type_name("NAME");
+  if (const char* key = std::getenv("ANYCLAUDE_BACKEND_API_KEY"))
+    server.api_key = key;
 }
 
 struct Setup {
@@ -275,6 +296,7 @@ int run_command(int argc, char** argv) {
       .add_option("--allow-host", serving.daemon.allowed_hosts,
                   "A name of this machine that clients may use in their URL; may be repeated")
       ->type_name("NAME");
+  add_server_options(serve_app, serving.daemon.server);
   CLI::App& stop_app = *app.add_subcommand("stop", "End the running daemon");
   ModelCommandOptions model;
   add_model_command(app, model);

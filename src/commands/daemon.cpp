@@ -2,6 +2,7 @@
 
 #include "backend/embedded.h"
 #include "backend/no_model.h"
+#include "backend/openai.h"
 #include "backend/router.h"
 #include "gateway/gateway.h"
 #include "launch/control_server.h"
@@ -97,6 +98,7 @@ class Daemon {
   bool ending_ = false;
   launch::DaemonStatus status_;
   std::unique_ptr<launch::ControlServer> control_;
+  std::unique_ptr<upstream::Client> upstream_; // for backends on other servers
   std::unique_ptr<backend::Backend> backend_;
   const backend::Embedded* embedded_ = nullptr; // the backend, when it is one
   std::unique_ptr<gateway::Gateway> gateway_;   // the last: its threads use the others
@@ -111,7 +113,8 @@ void Daemon::refresh() {
     const backend::Health health = backend_->health();
     using engine::EngineState;
     const auto engine = embedded_ ? embedded_->engine().status() : engine::EngineStatus{};
-    const bool failed = !embedded_ || engine.state == EngineState::failed;
+    const bool comes_back = !options_.server.base_url.empty(); // a server that is not there yet
+    const bool failed = comes_back ? false : !embedded_ || engine.state == EngineState::failed;
     status_.state = health.ready ? launch::DaemonState::ready
                     : failed     ? launch::DaemonState::failed
                                  : launch::DaemonState::loading;
@@ -162,8 +165,19 @@ std::filesystem::path Daemon::folder_for(const char* name) const {
 void Daemon::start_backend() {
   std::unique_ptr<backend::Backend> made;
   const backend::Embedded* embedded = nullptr;
+  prompt::PromptOptions prompts;
+  prompts.layout =
+      prompt::parse_layout(options_.prompt_layout).value_or(prompt::Layout::stable_first);
+  prompts.tool_order_folder = folder_for("tool-order");
   if (!options_.claude_url.empty()) {
     made = backend::cloud_alone();
+  } else if (!options_.server.base_url.empty()) {
+    upstream_ = std::make_unique<upstream::Client>();
+    backend::OpenAiOptions server = options_.server;
+    server.context_tokens = options_.context_tokens;
+    server.on_status_change = [this] { refresh(); };
+    made = std::make_unique<backend::OpenAi>(std::move(server), *upstream_, std::move(prompts),
+                                             options_.cache);
   } else if (options_.model.empty()) {
     made = std::make_unique<backend::NoModel>();
   } else {
@@ -178,10 +192,6 @@ void Daemon::start_backend() {
     engine.keeps_prefixes = options_.keeps_prefixes;
     engine.store_bytes = options_.store_bytes;
     engine.on_status_change = [this] { refresh(); };
-    prompt::PromptOptions prompts;
-    prompts.layout =
-        prompt::parse_layout(options_.prompt_layout).value_or(prompt::Layout::stable_first);
-    prompts.tool_order_folder = folder_for("tool-order");
     auto own = std::make_unique<backend::Embedded>(std::move(engine), std::move(prompts));
     embedded = own.get();
     made = std::move(own);

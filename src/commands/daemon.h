@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backend/openai.h"
 #include "launch/control_listener.h"
 
 #include <cstdint>
@@ -11,10 +12,11 @@
 namespace anyclaude::commands {
 
 struct DaemonOptions {
-  std::filesystem::path model; // absolute; empty: none, and every question is answered so
+  std::filesystem::path model;   // absolute; empty: none, and every question is answered so
+  backend::OpenAiOptions server; // answers instead of a model of our own; no address: none does
   std::string claude_url; // of the real Claude, to pass every request on to; empty: answer here
-  int context_tokens = 0;      // 0: what the model and the memory allow
-  int threads = 0;             // 0: one for each physical core
+  int context_tokens = 0;        // 0: what the model and the memory allow
+  int threads = 0;               // 0: one for each physical core
   int batch_tokens = 512;
   int parallel = 16;           // requests computed side by side
   std::string kv_type = "f16"; // or "q8_0"

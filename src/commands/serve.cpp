@@ -60,7 +60,7 @@ int serve(const launch::Paths& paths, const DaemonOptions& options) {
     return 1;
   }
   const bool passes_through = !options.claude_url.empty();
-  if (options.model.empty() && !passes_through)
+  if (options.model.empty() && options.server.base_url.empty() && !passes_through)
     spdlog::warn("no model is configured. {}", advice_without_model(paths));
   return run_daemon(options, std::move(*listener),
                     passes_through ? print_pass_through : print_address);

@@ -41,6 +41,10 @@ class MessageAnswer {
   /// The backend has begun: a stream sends its headers and a ping now.
   void open();
 
+  /// The same as soon as the backend says the first word of its answer, or open() is called: a
+  /// failure until then becomes the HTTP status.
+  void open_with_first_word();
+
   /// The backend did not begin.
   void refuse(const anthropic::Error& error);
 
@@ -53,6 +57,7 @@ class MessageAnswer {
   void client_left();
 
  private:
+  void open_now();
   void handle(const anthropic::Event& event);
   void measure(const anthropic::Event& event);
   void count(const anthropic::Usage& usage);
@@ -72,6 +77,7 @@ class MessageAnswer {
   anthropic::SseEncoder encoder_;
   anthropic::MessageBuilder builder_;
   std::vector<anthropic::Event> early_; // before open()
+  bool opens_itself_ = false;           // with the first word
   bool open_ = false;
   bool ended_ = false;
   std::optional<Progress> first_progress_;

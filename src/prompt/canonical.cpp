@@ -312,7 +312,7 @@ class Canonicalizer {
   const Opening opening_;
   Canonical out_;
   std::map<std::string, const Tool*> deferred_;
-  std::vector<anthropic::ToolUseBlock> last_calls_; // of the assistant's last turn
+  std::vector<anthropic::ToolUseBlock> last_calls_;         // of the assistant's last turn
   std::vector<const anthropic::ImageBlock*> result_images_; // of the results added last
 };
 
