@@ -5,6 +5,7 @@ find_package(nlohmann_json 3.11 REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(tomlplusplus REQUIRED)
+find_package(ftxui REQUIRED)
 find_package(Boost 1.83 REQUIRED CONFIG)
 find_package(OpenSSL 3 REQUIRED)
 

@@ -1,12 +1,8 @@
 #include "commands/daemon.h"
 
-#include "backend/embedded.h"
-#include "backend/no_model.h"
-#include "backend/openai.h"
-#include "backend/router.h"
+#include "commands/daemon_backend.h"
 #include "gateway/gateway.h"
 #include "launch/control_server.h"
-#include "launch/paths.h"
 #include "text/random_text.h"
 
 #if defined(__GLIBC__)
@@ -69,14 +65,15 @@ class Daemon {
       : options_(options), token_(options.token.empty() ? text::random_text(32) : options.token) {
     status_.version = program_version();
     status_.pid = ::getpid();
-    status_.model_path = options.model.native();
+    status_.mode = options.mode;
+    status_.model_path = options.mode == "local" ? options.model.native() : options.server_model;
     status_.launcher_started = options.ends_with_last_launcher;
     status_.token = token_;
   }
 
   ~Daemon() {
     const std::scoped_lock lock(mutex_);
-    ending_ = true; // what the engine's thread still says is nobody's to hear
+    ending_ = true; // what other threads still say is nobody's to hear
   }
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
@@ -87,8 +84,7 @@ class Daemon {
  private:
   std::expected<void, std::string> start_control(launch::ControlListener listener);
   std::expected<void, std::string> start_gateway();
-  void start_backend();
-  std::filesystem::path folder_for(const char* name) const;
+  std::expected<void, std::string> start_backend();
   void refresh();
 
   const DaemonOptions& options_;
@@ -98,10 +94,8 @@ class Daemon {
   bool ending_ = false;
   launch::DaemonStatus status_;
   std::unique_ptr<launch::ControlServer> control_;
-  std::unique_ptr<upstream::Client> upstream_; // for backends on other servers
-  std::unique_ptr<backend::Backend> backend_;
-  const backend::Embedded* embedded_ = nullptr; // the backend, when it is one
-  std::unique_ptr<gateway::Gateway> gateway_;   // the last: its threads use the others
+  std::unique_ptr<DaemonBackend> backend_;
+  std::unique_ptr<gateway::Gateway> gateway_; // the last: its threads use the others
 };
 
 /// Brings the status up to date and tells it to the launchers. From any thread.
@@ -110,20 +104,12 @@ void Daemon::refresh() {
     const std::scoped_lock lock(mutex_);
     if (!backend_ || ending_)
       return;
-    const backend::Health health = backend_->health();
-    using engine::EngineState;
-    const auto engine = embedded_ ? embedded_->engine().status() : engine::EngineStatus{};
-    const bool comes_back = !options_.server.base_url.empty(); // a server that is not there yet
-    const bool failed = comes_back ? false : !embedded_ || engine.state == EngineState::failed;
-    status_.state = health.ready ? launch::DaemonState::ready
-                    : failed     ? launch::DaemonState::failed
-                                 : launch::DaemonState::loading;
-    status_.progress = static_cast<double>(engine.progress);
-    status_.detail = health.detail;
-    if (const auto models = backend_->models(); !models.empty()) {
-      status_.model_id = models.front().id;
-      status_.context_tokens = models.front().context_tokens;
-    }
+    const DaemonBackend::State now = backend_->state();
+    status_.state = now.state;
+    status_.progress = now.progress;
+    status_.detail = now.detail;
+    status_.model_id = now.model_id;
+    status_.context_tokens = now.context_tokens;
   }
   control_->status_changed();
 }
@@ -139,7 +125,8 @@ std::expected<void, std::string> Daemon::start_control(launch::ControlListener l
   };
   callbacks.prompts = [this] {
     const std::scoped_lock lock(mutex_);
-    return embedded_ ? prompt::to_json(embedded_->prompt_reports()) : std::string("[]");
+    const auto* embedded = backend_ ? backend_->embedded() : nullptr;
+    return embedded ? prompt::to_json(embedded->prompt_reports()) : std::string("[]");
   };
   if (options_.ends_with_last_launcher)
     callbacks.on_last_detached = [] { ::kill(::getpid(), SIGTERM); };
@@ -150,55 +137,13 @@ std::expected<void, std::string> Daemon::start_control(launch::ControlListener l
   return {};
 }
 
-/// A folder of this name in the state folder; nothing where there can be none, with a warning.
-std::filesystem::path Daemon::folder_for(const char* name) const {
-  if (options_.state.empty())
-    return {};
-  auto folder = options_.state / name;
-  if (const auto made = launch::make_private_folder(folder); !made) {
-    spdlog::warn("{}; nothing is kept there", made.error());
-    return {};
-  }
-  return folder;
-}
-
-void Daemon::start_backend() {
-  std::unique_ptr<backend::Backend> made;
-  const backend::Embedded* embedded = nullptr;
-  prompt::PromptOptions prompts;
-  prompts.layout =
-      prompt::parse_layout(options_.prompt_layout).value_or(prompt::Layout::stable_first);
-  prompts.tool_order_folder = folder_for("tool-order");
-  if (!options_.claude_url.empty()) {
-    made = backend::cloud_alone();
-  } else if (!options_.server.base_url.empty()) {
-    upstream_ = std::make_unique<upstream::Client>();
-    backend::OpenAiOptions server = options_.server;
-    server.context_tokens = options_.context_tokens;
-    server.on_status_change = [this] { refresh(); };
-    made = std::make_unique<backend::OpenAi>(std::move(server), *upstream_, std::move(prompts),
-                                             options_.cache);
-  } else if (options_.model.empty()) {
-    made = std::make_unique<backend::NoModel>();
-  } else {
-    engine::EngineOptions engine;
-    engine.model = options_.model;
-    engine.context_tokens = options_.context_tokens;
-    engine.batch_tokens = options_.batch_tokens;
-    engine.max_running = options_.parallel;
-    engine.threads = options_.threads;
-    engine.kv_type = options_.kv_type;
-    engine.cache_folder = options_.cache;
-    engine.keeps_prefixes = options_.keeps_prefixes;
-    engine.store_bytes = options_.store_bytes;
-    engine.on_status_change = [this] { refresh(); };
-    auto own = std::make_unique<backend::Embedded>(std::move(engine), std::move(prompts));
-    embedded = own.get();
-    made = std::move(own);
-  }
+std::expected<void, std::string> Daemon::start_backend() {
+  auto made = DaemonBackend::make(options_, [this] { refresh(); });
+  if (!made)
+    return std::unexpected(made.error());
   const std::scoped_lock lock(mutex_);
-  backend_ = std::move(made);
-  embedded_ = embedded;
+  backend_ = std::move(*made);
+  return {};
 }
 
 std::expected<void, std::string> Daemon::start_gateway() {
@@ -213,9 +158,8 @@ std::expected<void, std::string> Daemon::start_gateway() {
                            ? "Start Claude Code with `anyclaude`, which knows the token."
                            : "`anyclaude serve` has printed the token when it started.";
   options.allowed_hosts = options_.allowed_hosts;
-  if (!options_.claude_url.empty())
-    options.cloud = gateway::PassThroughOptions{.base_url = options_.claude_url};
-  auto gateway = gateway::Gateway::start(std::move(options), *backend_, stats_);
+  options.cloud = backend_->cloud();
+  auto gateway = gateway::Gateway::start(std::move(options), backend_->backend(), stats_);
   if (!gateway)
     return std::unexpected(gateway.error());
   gateway_ = std::move(*gateway);
@@ -230,7 +174,8 @@ std::expected<void, std::string> Daemon::start_gateway() {
 std::expected<DaemonAddress, std::string> Daemon::start(launch::ControlListener listener) {
   if (auto started = start_control(std::move(listener)); !started)
     return std::unexpected(started.error());
-  start_backend();
+  if (auto started = start_backend(); !started)
+    return std::unexpected(started.error());
   if (auto started = start_gateway(); !started)
     return std::unexpected(started.error());
   refresh();

@@ -33,12 +33,14 @@ fs::path hub_folder(const EnvironmentLookup& environment) {
 }
 
 /// Every regular file below `folder`, links followed to files only.
-template <typename Function> void for_each_file(const fs::path& folder, Function function) {
+template <typename Function>
+void for_each_file(const fs::path& folder, Function function) {
   std::error_code failed;
   std::size_t seen = 0;
   for (auto at = fs::recursive_directory_iterator(
            folder, fs::directory_options::skip_permission_denied, failed);
-       !failed && at != fs::recursive_directory_iterator() && seen < kFiles; at.increment(failed), ++seen)
+       !failed && at != fs::recursive_directory_iterator() && seen < kFiles;
+       at.increment(failed), ++seen)
     if (std::error_code ignored; at->is_regular_file(ignored))
       function(at->path());
 }
@@ -67,7 +69,8 @@ bool is_mlx(const fs::path& folder) {
 
 std::string shown_name(const fs::path& root, const fs::path& path) {
   fs::path relative = path.lexically_relative(root);
-  return relative.extension() == ".gguf" ? relative.replace_extension().string() : relative.string();
+  return relative.extension() == ".gguf" ? relative.replace_extension().string()
+                                         : relative.string();
 }
 
 /// GGUF files and model folders below `root`.
@@ -100,7 +103,8 @@ std::string hub_name(std::string name) {
   if (!std::regex_search(name, match, snapshot))
     return name;
   std::string repository = match[1];
-  for (std::size_t at = repository.find("--"); at != std::string::npos; at = repository.find("--", at))
+  for (std::size_t at = repository.find("--"); at != std::string::npos;
+       at = repository.find("--", at))
     repository.replace(at, 2, "/");
   return repository + match.suffix().str();
 }
@@ -146,7 +150,8 @@ std::string_view name_of(ModelFormat format) {
 std::vector<FoundModel> find_models(const EnvironmentLookup& environment) {
   std::vector<FoundModel> models;
   const fs::path user = home(environment);
-  add_from(either(environment, "LMSTUDIO_HOME", user / ".lmstudio") / "models", "LM Studio", models);
+  add_from(either(environment, "LMSTUDIO_HOME", user / ".lmstudio") / "models", "LM Studio",
+           models);
   add_from(user / ".cache/lm-studio/models", "LM Studio", models);
   const std::size_t before_hub = models.size();
   add_from(hub_folder(environment), "Hugging Face", models);
@@ -172,7 +177,8 @@ fs::path hugging_face_folder(std::string_view repository, const EnvironmentLooku
   fs::path newest;
   fs::file_time_type newest_time;
   std::error_code failed;
-  for (const auto& entry : fs::directory_iterator(hub_folder(environment) / name / "snapshots", failed)) {
+  for (const auto& entry :
+       fs::directory_iterator(hub_folder(environment) / name / "snapshots", failed)) {
     std::error_code ignored;
     if (!fs::exists(entry.path() / "config.json", ignored))
       continue;

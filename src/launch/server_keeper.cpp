@@ -35,15 +35,17 @@ ServerPlace place_of(const FoundServer& found, const ServerWish& wish) {
 }
 
 std::string not_installed(const ServerKind& kind) {
-  return std::format("{} does not run on this machine and is not installed: there is no {} in PATH. "
-                     "Get it: {}. Or name one that runs elsewhere, with a [backends.NAME] in "
-                     "config.toml",
-                     kind.title, kind.program, kind.install);
+  return std::format(
+      "{} does not run on this machine and is not installed: there is no {} in PATH. "
+      "Get it: {}. Or name one that runs elsewhere, with a [backends.NAME] in "
+      "config.toml",
+      kind.title, kind.program, kind.install);
 }
 
 /// "mlx_lm.server is starting (12 s): Loading weights"
 std::string progress(const ServerKind& kind, Clock::time_point since, const std::string& line) {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - since).count();
+  const auto seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - since).count();
   std::string text = std::format("starting {} ({} s)", kind.title, seconds);
   if (!line.empty())
     text += ": " + line;
@@ -61,16 +63,17 @@ std::expected<ServerPlace, std::string> place_server(const ServerWish& wish) {
                  : ServerPlace{wish.url, true, served_name(kind, wish.model), wish.context_tokens};
   }
   for (const std::uint16_t port : kind.ports)
-    if (const auto found = probe.look(loopback_url(port)); found && serves(*found, kind, wish.model))
+    if (const auto found = probe.look(loopback_url(port));
+        found && serves(*found, kind, wish.model))
       return place_of(*found, wish);
   if (wish.model.empty() && kind.needs_model)
-    return std::unexpected(std::format("no {} server runs at {} on this machine, and there is no model "
-                                       "to start one with: name it with --model",
-                                       kind.title, loopback_url(kind.ports.front())));
+    return std::unexpected(
+        std::format("no {} server runs at {} on this machine, and there is no model "
+                    "to start one with: name it with --model",
+                    kind.title, loopback_url(kind.ports.front())));
   if (!kind.command || find_program(kind.program).empty())
     return std::unexpected(not_installed(kind));
-  const std::uint16_t port =
-      is_free_port(kind.ports.front()) ? kind.ports.front() : free_port();
+  const std::uint16_t port = is_free_port(kind.ports.front()) ? kind.ports.front() : free_port();
   return ServerPlace{loopback_url(port), false, served_name(kind, wish.model), wish.context_tokens};
 }
 
@@ -132,7 +135,8 @@ void ServerKeeper::keep(const std::stop_token& stop) {
   }
 }
 
-/// Waits for a server that somebody else runs, and returns when it has gone and can be started here.
+/// Waits for a server that somebody else runs, and returns when it has gone and can be started
+/// here.
 void ServerKeeper::watch(const std::stop_token& stop) {
   ServerProbe probe(10s);
   int misses = 0;
@@ -177,9 +181,9 @@ bool ServerKeeper::start_and_wait(const std::stop_token& stop) {
   bool ready = false;
   do {
     if (const auto how = (*process)->how_it_ended()) {
-      const std::string why = std::format("{} ended with {}. The end of its log, {}:\n{}",
-                                          wish_.kind->title, *how, wish_.log.native(),
-                                          (*process)->last_lines(8));
+      const std::string why =
+          std::format("{} ended with {}. The end of its log, {}:\n{}", wish_.kind->title, *how,
+                      wish_.log.native(), (*process)->last_lines(8));
       if (!ready)
         return fail(why);
       spdlog::error("{}", why);

@@ -17,9 +17,9 @@ namespace anyclaude::launch {
 /// What a person wants served, and by which kind of server.
 struct ServerWish {
   const ServerKind* kind = nullptr;
-  std::string url;                // of one that runs somewhere; empty: found here, or started
-  std::string model;              // as resolve_model() made it; empty: whatever it serves
-  int context_tokens = 0;         // 0: the server's own default
+  std::string url;        // of one that runs somewhere; empty: found here, or started
+  std::string model;      // as resolve_model() made it; empty: whatever it serves
+  int context_tokens = 0; // 0: the server's own default
   std::string api_key{};
   std::filesystem::path log;      // of a server that is started
   std::filesystem::path folder{}; // for files that it reads
@@ -33,8 +33,8 @@ struct ServerPlace {
   int context_tokens = 0; // 0: not known yet
 };
 
-/// Looks at the wish's URL, or at the kind's default ports, and otherwise chooses a port to start it
-/// at. The error says what is in the way: no model, no program.
+/// Looks at the wish's URL, or at the kind's default ports, and otherwise chooses a port to start
+/// it at. The error says what is in the way: no model, no program.
 std::expected<ServerPlace, std::string> place_server(const ServerWish& wish);
 
 enum class ServerState { starting, ready, failed };
@@ -45,9 +45,9 @@ struct ServerStatus {
   FoundServer server; // once ready
 };
 
-/// Starts the server unless it was found, waits until it answers, and looks after it: one that ends is
-/// started again, up to three times a minute, also in place of a found one that has gone. Stops what it
-/// started when it is destroyed.
+/// Starts the server unless it was found, waits until it answers, and looks after it: one that ends
+/// is started again, up to three times a minute, also in place of a found one that has gone. Stops
+/// what it started when it is destroyed.
 class ServerKeeper {
  public:
   /// `on_change` is called on the keeper's thread after every change of the status.

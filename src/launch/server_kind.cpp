@@ -56,8 +56,8 @@ Command mlx_omni(const ServerOrder& order) {
 Command llama_cpp(const ServerOrder& order) {
   // The number of slots is left to the server: they then share one KV cache, so that each of them
   // has the whole context.
-  ServerCommand command{{"llama-server", "-m", order.model, "--jinja", "--host", kLoopback, "--port",
-                         port_of(order)}};
+  ServerCommand command{{"llama-server", "-m", order.model, "--jinja", "--host", kLoopback,
+                         "--port", port_of(order)}};
   add(command.arguments, "-c", context_of(order));
   return command;
 }
@@ -103,13 +103,13 @@ Command lm_studio(const ServerOrder& order) {
 }
 
 Command ollama(const ServerOrder& order) {
-  ServerCommand command{{"ollama", "serve"},
-                        {{"OLLAMA_HOST", std::format("{}:{}", kLoopback, order.port)},
-                         {"OLLAMA_KEEP_ALIVE", "-1"}}};
+  ServerCommand command{
+      {"ollama", "serve"},
+      {{"OLLAMA_HOST", std::format("{}:{}", kLoopback, order.port)}, {"OLLAMA_KEEP_ALIVE", "-1"}}};
   // Its own default is 4,096 tokens on small machines, and it cuts longer prompts without a word.
-  command.variables.emplace_back("OLLAMA_CONTEXT_LENGTH",
-                                 std::to_string(order.context_tokens > 0 ? order.context_tokens
-                                                                         : 65'536));
+  command.variables.emplace_back(
+      "OLLAMA_CONTEXT_LENGTH",
+      std::to_string(order.context_tokens > 0 ? order.context_tokens : 65'536));
   return command;
 }
 
@@ -140,21 +140,62 @@ std::string how_to_get_folder(const std::string& named) {
 
 std::span<const ServerKind> server_kinds() {
   static const std::array<ServerKind, 8> kinds = {{
-      {"mlx-lm", "MLX-LM", "mlx_lm.server", "pip install mlx-lm", {8080}, ModelForm::folder, true,
+      {"mlx-lm",
+       "MLX-LM",
+       "mlx_lm.server",
+       "pip install mlx-lm",
+       {8080},
+       ModelForm::folder,
+       true,
        mlx_lm},
-      {"lmstudio", "LM Studio", "lms", "https://lmstudio.ai, then `lms bootstrap`", {1234},
-       ModelForm::name, false, lm_studio},
+      {"lmstudio",
+       "LM Studio",
+       "lms",
+       "https://lmstudio.ai, then `lms bootstrap`",
+       {1234},
+       ModelForm::name,
+       false,
+       lm_studio},
       {"vllm", "vLLM", "vllm", "pip install vllm", {8000}, ModelForm::folder, true, vllm},
-      {"llama-cpp", "llama.cpp", "llama-server",
-       "brew install llama.cpp, or apt install llama.cpp-tools", {8080, 9931},
-       ModelForm::gguf_file, true, llama_cpp},
-      {"tensorrt-llm", "TensorRT-LLM", "trtllm-serve", "pip install tensorrt-llm", {8000},
-       ModelForm::folder, true, tensorrt_llm},
-      {"mlx-omni", "MLX-Omni-Server", "mlx-omni-server", "pip install mlx-omni-server", {10240},
-       ModelForm::folder, true, mlx_omni},
-      {"ollama", "Ollama", "ollama", "https://ollama.com/download", {11434}, ModelForm::name, true,
+      {"llama-cpp",
+       "llama.cpp",
+       "llama-server",
+       "brew install llama.cpp, or apt install llama.cpp-tools",
+       {8080, 9931},
+       ModelForm::gguf_file,
+       true,
+       llama_cpp},
+      {"tensorrt-llm",
+       "TensorRT-LLM",
+       "trtllm-serve",
+       "pip install tensorrt-llm",
+       {8000},
+       ModelForm::folder,
+       true,
+       tensorrt_llm},
+      {"mlx-omni",
+       "MLX-Omni-Server",
+       "mlx-omni-server",
+       "pip install mlx-omni-server",
+       {10240},
+       ModelForm::folder,
+       true,
+       mlx_omni},
+      {"ollama",
+       "Ollama",
+       "ollama",
+       "https://ollama.com/download",
+       {11434},
+       ModelForm::name,
+       true,
        ollama},
-      {"sglang", "SGLang", "python3", "pip install sglang", {30000}, ModelForm::folder, true,
+      {"sglang",
+       "SGLang",
+       "python3",
+       "pip install sglang",
+       {30000},
+       ModelForm::folder,
+       true,
        sglang},
   }};
   return kinds;
@@ -178,7 +219,10 @@ std::string listed_modes() {
   std::string list;
   const auto names = mode_names();
   for (std::size_t i = 0; i < names.size(); ++i)
-    list += std::string(i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + std::string(names[i]);
+    list += std::string(i == 0                  ? ""
+                        : i + 1 == names.size() ? " and "
+                                                : ", ") +
+            std::string(names[i]);
   return list;
 }
 
@@ -202,8 +246,8 @@ std::expected<std::string, std::string> resolve_model(const ServerKind& kind,
   if (kind.form == ModelForm::gguf_file) {
     if (fs::is_regular_file(path, failed))
       return path.native();
-    return std::unexpected(std::format("there is no model file {}; {} serves GGUF files", path.native(),
-                                       kind.title));
+    return std::unexpected(
+        std::format("there is no model file {}; {} serves GGUF files", path.native(), kind.title));
   }
   if (is_model_folder(path))
     return path.native();
@@ -214,9 +258,8 @@ std::expected<std::string, std::string> resolve_model(const ServerKind& kind,
                                        "local or --mode llama-cpp",
                                        path.native(), kind.title));
   if (fs::is_directory(path, failed))
-    return std::unexpected(
-        std::format("{} has no config.json: it is no model; {}", path.native(),
-                    how_to_get_folder(named)));
+    return std::unexpected(std::format("{} has no config.json: it is no model; {}", path.native(),
+                                       how_to_get_folder(named)));
   return std::unexpected(std::format("there is no model folder {}, and no \"{}\" in Hugging Face's "
                                      "cache on this machine; {}",
                                      path.native(), named, how_to_get_folder(named)));

@@ -25,8 +25,8 @@ enum class ModelForm {
 struct ServerOrder {
   std::string model; // absolute path, or a name; see ModelForm
   std::uint16_t port = 0;
-  int context_tokens = 0;        // 0: the server's own default
-  std::filesystem::path folder;  // where a file that the server reads may be written
+  int context_tokens = 0;       // 0: the server's own default
+  std::filesystem::path folder; // where a file that the server reads may be written
 };
 
 struct ServerCommand {
@@ -39,10 +39,10 @@ struct ServerCommand {
 };
 
 struct ServerKind {
-  std::string_view mode;    // of ANYCLAUDE_MODE, and a backend's `kind`
-  std::string_view title;   // for a person
-  std::string_view program; // looked for in PATH
-  std::string_view install; // what to type to get it
+  std::string_view mode;            // of ANYCLAUDE_MODE, and a backend's `kind`
+  std::string_view title;           // for a person
+  std::string_view program;         // looked for in PATH
+  std::string_view install;         // what to type to get it
   std::vector<std::uint16_t> ports; // where it listens by default; it is started at the first
   ModelForm form = ModelForm::name;
   bool needs_model = true; // to be started; false: it serves what it is asked for

@@ -3,10 +3,9 @@
 #include "anthropic/json.h"
 #include "launch/descriptor.h"
 
-#include <nlohmann/json.hpp>
-
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <nlohmann/json.hpp>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -144,14 +143,12 @@ std::optional<FoundServer> ServerProbe::look(const std::string& url, const std::
   if (list.server.starts_with("llama.cpp") || owner == "llamacpp") {
     found.kind = find_server_kind("llama-cpp");
     ask_llama_cpp(found, api_key);
-  } else if (list.server.starts_with("BaseHTTP")) {
-    // Python's own server, which mlx_lm.server is made of; anything else might be too.
-    if (text(at(get(url, "/health", api_key).body, "status")) != "ok")
-      return std::nullopt;
-    found.kind = find_server_kind("mlx-lm");
   } else if (const ServerKind* kind = kind_of_owner(owner)) {
     found.kind = kind;
     found.version = text(at(get(url, "/version", api_key).body, "version"));
+  } else if (list.server.starts_with("BaseHTTP") && // Python's own server, as others use it too
+             text(at(get(url, "/health", api_key).body, "status")) == "ok") {
+    found.kind = find_server_kind("mlx-lm");
   } else if (is_ollama(found, api_key)) {
     found.kind = find_server_kind("ollama");
   } else if (is_lm_studio(found, api_key)) {

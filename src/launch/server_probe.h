@@ -30,8 +30,8 @@ struct FoundServer {
   bool loading = false;   // it answers, but not yet for its model
 };
 
-/// Looks at servers. Owns a thread while it lives (upstream::Client's), so a process that is to fork
-/// must have let go of it. Thread-safe.
+/// Looks at servers. Owns a thread while it lives (upstream::Client's), so a process that is to
+/// fork must have let go of it. Thread-safe.
 class ServerProbe {
  public:
   explicit ServerProbe(std::chrono::milliseconds patience = std::chrono::seconds(2));

@@ -67,7 +67,8 @@ ServerProcess::start(const ServerCommand& command, const fs::path& log) {
   if (!runnable)
     return std::unexpected(runnable.error());
   const ExecArguments exec(*runnable);
-  const Descriptor file(::open(log.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  const Descriptor file(
+      ::open(log.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   Pipe failed = make_pipe();
   if (!file || !failed.read)
     return std::unexpected(std::format("cannot start {}: {}: {}", command.arguments.front(),

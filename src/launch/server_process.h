@@ -26,8 +26,8 @@ class ServerProcess {
 
   pid_t pid() const { return pid_; }
 
-  /// "exit status 1" once it has ended. Programs that leave a daemon behind (`lms server start`) do so
-  /// at once, with exit status 0, which counts as running.
+  /// "exit status 1" once it has ended. Programs that leave a daemon behind (`lms server start`) do
+  /// so at once, with exit status 0, which counts as running.
   std::optional<std::string> how_it_ended();
 
   /// The last lines that it wrote; `lines` at most.

@@ -24,7 +24,11 @@ struct Family {
 // The first that fits counts.
 constexpr Family kFamilies[] = {
     {"qwen3", true, {"qwen3_coder", ""}, {"qwen3_coder", ""}, {"qwen3_coder", ""}},
-    {"qwen3_5", false, {"qwen3_coder", "qwen3"}, {"qwen3_coder", "qwen3"}, {"qwen3_coder", "qwen3"}},
+    {"qwen3_5",
+     false,
+     {"qwen3_coder", "qwen3"},
+     {"qwen3_coder", "qwen3"},
+     {"qwen3_coder", "qwen3"}},
     {"qwen3", false, {"hermes", "qwen3"}, {"qwen25", "qwen3"}, {"qwen3", "qwen3"}},
     {"qwen2", false, {"hermes", ""}, {"qwen25", ""}, {"", ""}},
     {"llama", false, {"llama3_json", ""}, {"llama3", ""}, {"", ""}},
@@ -46,8 +50,9 @@ std::string model_type(const std::filesystem::path& folder) {
 
 bool is_coder(const std::filesystem::path& folder) {
   std::string path = folder.native(); // of a hub's cache, the name is further up
-  std::ranges::transform(path, path.begin(),
-                         [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
+  std::ranges::transform(path, path.begin(), [](unsigned char letter) {
+    return static_cast<char>(std::tolower(letter));
+  });
   return path.contains("coder");
 }
 

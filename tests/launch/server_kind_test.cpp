@@ -113,8 +113,9 @@ TEST_F(ServerKinds, ModelsOfOtherProgramsAreFound) {
   write("home/.lmstudio/models/org/repo/a-00001-of-00002.gguf", "1");
   write("home/.lmstudio/models/org/repo/a-00002-of-00002.gguf", "2");
   write("home/.lmstudio/models/org/repo/mmproj-a.gguf", "3");
-  write("home/.ollama/models/manifests/registry.ollama.ai/library/qwen3/8b",
-        R"({"layers": [{"mediaType": "application/vnd.ollama.image.model", "digest": "sha256:ab"}]})");
+  write(
+      "home/.ollama/models/manifests/registry.ollama.ai/library/qwen3/8b",
+      R"({"layers": [{"mediaType": "application/vnd.ollama.image.model", "digest": "sha256:ab"}]})");
   write("home/.ollama/models/blobs/sha256-ab", "12345");
   const auto models = find_models(environment());
   ASSERT_EQ(models.size(), 2U);
