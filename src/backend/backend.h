@@ -4,6 +4,7 @@
 #include "anthropic/messages.h"
 #include "prompt/prompt_watch.h"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -31,8 +32,8 @@ struct Health {
 /// What a backend can do by itself. What it cannot is made up for where that is possible: tools are
 /// described in the prompt, images become a line of text.
 struct Abilities {
-  bool tools = false;                 // calls of tools, as such
-  bool thinking = false;              // tells thinking from text
+  bool tools = false;    // calls of tools, as such
+  bool thinking = false; // tells thinking from text
   bool images = false;
   bool reports_cached_tokens = false; // otherwise no usage says what was reused
   int context_tokens = 0;             // prompt and answer together; 0: not known, or not yet
@@ -98,6 +99,10 @@ class Backend {
   virtual Abilities abilities() const = 0;
   virtual Health health() const = 0;
   virtual std::vector<ModelInfo> models() const = 0;
+
+  /// How long after start() a failure may still come that should be the HTTP status: headers of a
+  /// stream wait this long for the first event. 0: what can be refused at once, start() refuses.
+  virtual std::chrono::milliseconds verdict_time() const { return std::chrono::milliseconds(0); }
 
   /// Nothing from a backend whose computing is done elsewhere.
   virtual std::optional<EngineNumbers> engine_numbers() const { return std::nullopt; }

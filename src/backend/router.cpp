@@ -199,12 +199,28 @@ std::vector<ModelInfo> Router::models() const {
   return all;
 }
 
+std::chrono::milliseconds Router::verdict_time() const {
+  std::chrono::milliseconds longest{0};
+  for (const Group& group : groups_)
+    for (const auto& replica : group.replicas)
+      longest = std::max(longest, replica->backend().verdict_time());
+  return longest;
+}
+
 std::optional<EngineNumbers> Router::engine_numbers() const {
   for (const Group& group : groups_)
     for (const auto& replica : group.replicas)
       if (auto numbers = replica->backend().engine_numbers())
         return numbers;
   return std::nullopt;
+}
+
+std::vector<prompt::PromptReport> Router::prompt_reports() const {
+  for (const Group& group : groups_)
+    for (const auto& replica : group.replicas)
+      if (auto reports = replica->backend().prompt_reports(); !reports.empty())
+        return reports;
+  return {};
 }
 
 std::vector<ReplicaStatus> Router::replicas() const {

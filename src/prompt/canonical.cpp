@@ -179,7 +179,7 @@ class Canonicalizer {
           text, std::visit(Overloaded{
                                [](const anthropic::TextBlock& b) { return b.text; },
                                [&](const anthropic::ImageBlock& b) {
-                                 if (!arrangement_.images)
+                                 if (!arrangement_.image_parts)
                                    return image_placeholder(b);
                                  result_images_.push_back(&b);
                                  return std::string("[image: shown below]");
@@ -235,7 +235,7 @@ class Canonicalizer {
                   add_paragraph(text, b.text);
               },
               [&](const anthropic::ImageBlock& b) {
-                if (arrangement_.images)
+                if (arrangement_.image_parts)
                   parts.push_back({std::exchange(text, {}), &b});
                 else
                   add_paragraph(text, image_placeholder(b));
@@ -307,7 +307,7 @@ class Canonicalizer {
   const Opening opening_;
   Canonical out_;
   std::map<std::string, const Tool*> deferred_;
-  std::vector<anthropic::ToolUseBlock> last_calls_; // of the assistant's last turn
+  std::vector<anthropic::ToolUseBlock> last_calls_;         // of the assistant's last turn
   std::vector<const anthropic::ImageBlock*> result_images_; // of the results added last
 };
 
