@@ -1,17 +1,13 @@
 """The real llama-server, asked by the official client through anyclaude."""
 
-import json
 import re
-import shutil
-import socket
-import subprocess
 import time
-import urllib.request
 
 import pytest
 
 from clients import ask, prompt_tokens, sdk
 from daemon import wait_for
+from llama_server import LlamaServer
 from scripts import SCRIPTS
 
 TOOLS = [{"name": "get_weather", "description": "Weather of a city.",
@@ -20,42 +16,9 @@ TOOLS = [{"name": "get_weather", "description": "Weather of a city.",
                            "required": ["city"]}}]
 
 
-class LlamaServer:
-    def __init__(self, model, folder, *options):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._log = open(folder / "llama-server.log", "wb")
-        self._process = subprocess.Popen(
-            ["llama-server", "-m", model, "--host", "127.0.0.1", "--port", str(self.port), "--jinja",
-             "-np", "1", "--threads", "1", "--no-webui", *map(str, options)],
-            stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
-
-    def wait_until_ready(self):
-        def ready():
-            assert self._process.poll() is None, "llama-server ended by itself"
-            try:
-                return urllib.request.urlopen(self.url + "/health", timeout=5).status == 200
-            except OSError:
-                return False
-
-        wait_for(ready, "llama-server is ready", 100)
-        return self
-
-    def idle(self):
-        """Whether no slot computes."""
-        slots = json.load(urllib.request.urlopen(self.url + "/slots", timeout=5))
-        return not any(slot["is_processing"] for slot in slots)
-
-    def stop(self):
-        self._process.terminate()
-        self._process.wait(timeout=30)
-        self._log.close()
-
-
 @pytest.fixture(scope="module")
 def llama(demo_models, tmp_path_factory):
-    if shutil.which("llama-server") is None:
+    if not LlamaServer.is_installed():
         pytest.skip("llama-server is not installed (llama.cpp-tools)")
     server = LlamaServer(demo_models.scripted(SCRIPTS), tmp_path_factory.mktemp("llama"), "-c", 8192)
     try:
