@@ -1,5 +1,5 @@
-#include "commands/doctor.h"
 #include "commands/daemon.h"
+#include "commands/doctor.h"
 #include "commands/server_checks.h"
 #include "commands/speeds.h"
 #include "commands/terminal_line.h"
