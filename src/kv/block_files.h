@@ -93,7 +93,8 @@ class BlockFiles {
   std::string salt_;
   int lock_ = -1;
   BlockIndex::About about_;
-  mutable std::set<std::filesystem::path> safe_shards_; // whose names survive; of the writing thread
+  mutable std::set<std::filesystem::path>
+      safe_shards_; // whose names survive; of the writing thread
   std::unique_ptr<BlockIndex> index_;
 };
 

@@ -276,8 +276,8 @@ bool BlockStore::insert(Entry& parent, Block block, double seconds) {
   return true;
 }
 
-/// The entries of what was found on the disk. What has nothing in front of it is of no use, and goes,
-/// unless that might be there and the disk does not give it out.
+/// The entries of what was found on the disk. What has nothing in front of it is of no use, and
+/// goes, unless that might be there and the disk does not give it out.
 void BlockStore::load(std::vector<BlockFiles::Found> found, bool may_remove) {
   // In order of their places, so that parents come first; of their last use, for their values.
   std::ranges::stable_sort(found, {}, [](const auto& one) { return one.use.last_used; });
@@ -561,8 +561,8 @@ void BlockStore::count_hit(std::span<const Piece> pieces, int found, int asked) 
     entry.recency = recency();
     note_use(entry);
     const int used = std::min(found, piece.end) - piece.begin;
-    more.saved_seconds +=
-        entry.seconds * std::max(used, 0) / std::max<double>(1, static_cast<double>(entry.tokens.size()));
+    more.saved_seconds += entry.seconds * std::max(used, 0) /
+                          std::max<double>(1, static_cast<double>(entry.tokens.size()));
   }
   stats_.totals += more;
   if (disk_)

@@ -168,8 +168,8 @@ class BlockStore {
   /// Gives everything up.
   void clear();
 
-  /// Forgets a block and all behind it, whose cells proved unusable. Their files stay where the disk
-  /// did not give them out: it may do so another time.
+  /// Forgets a block and all behind it, whose cells proved unusable. Their files stay where the
+  /// disk did not give them out: it may do so another time.
   void forget(const BlockKey& key, Damage why = Damage::contents);
 
   BlockStoreStats stats() const;
