@@ -178,6 +178,9 @@ OpenAi::start(const anthropic::Request& request, const Caller& caller, EventSink
   if (facts.model.empty()) // it has not said which it has, so nothing can be asked of it
     return std::unexpected(Error{ErrorKind::overloaded, facts.health.detail});
 
+  // A rule, or a person, may name another of its models.
+  const bool named = std::ranges::contains(facts.models, request.model, &ModelInfo::id);
+  const std::string model = named ? request.model : facts.model;
   auto prompt = std::make_shared<const ChatPrompt>(make_prompt(request, caller.tenant, facts));
   for (const std::string& warning : prompt->warnings)
     spdlog::warn("{}", warning);
@@ -199,7 +202,7 @@ OpenAi::start(const anthropic::Request& request, const Caller& caller, EventSink
       .base_url = options_.base_url,
       .request = address_.request("POST", "/v1/chat/completions"),
       .make_body =
-          [prompt, request, &dialect = dialect_, model = facts.model](const BodyForm& form) {
+          [prompt, request, &dialect = dialect_, model](const BodyForm& form) {
             return chat_body(*prompt, request, dialect, model, form);
           },
       .max_tokens = request.max_tokens,
@@ -217,8 +220,8 @@ OpenAi::start(const anthropic::Request& request, const Caller& caller, EventSink
       .prompt_bytes = bytes,
       .learned = learned_};
   answer.request.headers.emplace_back("Accept", "text/event-stream");
-  if (!caller.session.empty()) // for prefix-aware routers in front of several replicas
-    answer.request.headers.emplace_back("X-Session-Id", caller.session);
+  if (!caller.session_key.empty()) // for prefix-aware routers in front of several replicas
+    answer.request.headers.emplace_back("X-Session-Id", caller.session_key);
   answer.request.idle_time = options_.idle_time;
   auto work = std::make_shared<OpenAiAnswer>(std::move(answer), client_, std::move(sink));
   auto generation = std::make_unique<Work>(work);

@@ -12,7 +12,8 @@
 namespace anyclaude::commands {
 
 struct DaemonOptions {
-  std::filesystem::path model;   // absolute; empty: none, and every question is answered so
+  std::filesystem::path model; // absolute; empty: none, and every question is answered so
+  std::string claude_url; // of the real Claude, to pass every request on to; empty: answer here
   backend::OpenAiOptions server; // answers instead of a model of our own; no address: none does
   int context_tokens = 0;        // 0: what the model and the memory allow
   int threads = 0;               // 0: one for each physical core

@@ -4,6 +4,7 @@
 #include "text/letter_case.h"
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -34,6 +35,11 @@ std::string answer_head(const AnswerHead& head);
 void append_chunk(std::string& out, std::string_view data);
 
 inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
+
+/// What content-length says.
+std::optional<std::size_t> stated_length(const Headers& headers);
+
+bool has_header(const Headers& headers, std::string_view name); // whatever its case
 
 using text::equal_ignoring_case;
 

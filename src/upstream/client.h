@@ -30,6 +30,7 @@ struct Request {
   /// decodes no content coding. `Connection`, `Transfer-Encoding` and `Content-Length` are its own
   /// affair: they are left out if given.
   Headers headers;
+  bool adds_accept_encoding = true; // false: the request is somebody else's, passed on
   std::string body;
   std::chrono::milliseconds connect_time{10'000}; // name look-up, connection and TLS together
   /// From the last byte sent or received to the next one of the answer. A prefill takes minutes, so

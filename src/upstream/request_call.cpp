@@ -324,7 +324,7 @@ std::string RequestCall::head_text() const {
     append_header(head, "Host", authority(request_.origin));
   if (through_proxy && !proxy_->authorization.empty())
     append_header(head, "Proxy-Authorization", proxy_->authorization);
-  bool coding = false;
+  bool coding = !request_.adds_accept_encoding;
   for (const auto& [name, value] : request_.headers) {
     coding = coding || text::equal_ignoring_case(name, "accept-encoding");
     if (!is_own_affair(name))
