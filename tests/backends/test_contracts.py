@@ -165,9 +165,13 @@ def test_models_and_counting(client, daemon, server, dialect):
     assert 1500 < many.input_tokens - few.input_tokens < 3000
 
 
-def test_the_session_is_passed_on(daemon, server):
-    daemon.ask(ask("Hello?"), headers={"x-claude-code-session-id": "3d0cf404"})
-    assert server.chats()[-1].headers["x-session-id"] == "3d0cf404"
+def test_a_key_of_the_session_is_passed_on(daemon, server):
+    """For routers in front of several replicas: always the same, and not the client's own id."""
+    for session in ("3d0cf404", "3d0cf404", "other"):
+        daemon.ask(ask("Hello?"), headers={"x-claude-code-session-id": session})
+    one, again, other = (asked.headers["x-session-id"] for asked in server.chats())
+    assert one == again != other
+    assert "3d0cf404" not in one
 
 
 # What is one server's alone.
