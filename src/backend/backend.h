@@ -2,6 +2,7 @@
 
 #include "anthropic/events.h"
 #include "anthropic/messages.h"
+#include "prompt/prompt_watch.h"
 
 #include <chrono>
 #include <cstddef>
@@ -62,6 +63,8 @@ struct Caller {
   std::string tenant;
   /// Nobody looks at the answer while it is made: it may wait for those that somebody looks at.
   bool background = false;
+  /// Nothing of what is said may reach the disk.
+  bool is_private = false;
   /// The conversation's client session, the same in all its requests: the client's own id of it, or
   /// the launcher's. Empty: not known. Chosen by the client: a key for routing, not an identity.
   std::string session{};
@@ -103,6 +106,10 @@ class Backend {
 
   /// Nothing from a backend whose computing is done elsewhere.
   virtual std::optional<EngineNumbers> engine_numbers() const { return std::nullopt; }
+
+  /// How far the last prompts begin like those before, oldest first. Nothing from a backend that
+  /// renders none.
+  virtual std::vector<prompt::PromptReport> prompt_reports() const { return {}; }
 
   /// Tokens of the prompt that `request` would make.
   virtual std::expected<int, anthropic::Error>

@@ -1,5 +1,7 @@
 #include "backend/thinking.h"
 
+#include "text/kept_key.h"
+
 #include <spdlog/spdlog.h>
 
 #include <system_error>
@@ -11,9 +13,9 @@ std::shared_ptr<const answer::ThinkingSeal> make_seal(const std::filesystem::pat
   if (!folder.empty()) {
     std::error_code ignored; // the key's own error says more
     std::filesystem::create_directories(folder, ignored);
-    auto kept = answer::ThinkingSeal::kept_in(folder / "thinking.key");
+    const auto kept = text::kept_key(folder / "thinking.key");
     if (kept)
-      return std::make_shared<const answer::ThinkingSeal>(std::move(*kept));
+      return std::make_shared<const answer::ThinkingSeal>(*kept);
     spdlog::warn("thinking blocks will be foreign after a restart: {}", kept.error());
   }
   return std::make_shared<const answer::ThinkingSeal>();

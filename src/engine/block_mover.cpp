@@ -44,15 +44,22 @@ bool BlockMover::is_slower_than_computing(std::span<const Piece> pieces, int reu
 }
 
 std::deque<BlockMover::Piece> BlockMover::admit(const std::string& tenant,
-                                                std::span<const Token> tokens, int reused) {
-  const auto pieces = store_.find(tenant, tokens);
-  store_.count_hit(pieces);
+                                                std::span<const Token> tokens, int reused,
+                                                int stable) {
+  auto pieces = store_.find(tenant, tokens);
+  if (kv::is_unkept(tenant))
+    if (auto kept = store_.find(kv::kept(tenant), tokens);
+        !kept.empty() && (pieces.empty() || kept.back().end > pieces.back().end))
+      pieces = std::move(kept);
+  
   auto missing = std::span(pieces).subspan(static_cast<std::size_t>(
       std::ranges::upper_bound(pieces, reused, {}, &Piece::end) - pieces.begin()));
   if (!missing.empty() && is_slower_than_computing(missing, reused))
     missing = {};
-  const int ahead =
-      static_cast<int>(tokens.size()) - (missing.empty() ? reused : missing.back().end);
+  const int found = missing.empty() ? reused : missing.back().end;
+  const int ahead = static_cast<int>(tokens.size()) - found;
+  store_.pin(tenant, tokens.first(static_cast<std::size_t>(stable)));
+  store_.count_hit(pieces, found, static_cast<int>(tokens.size()));
   const double rent = costs_.foreign_cell(TransferCosts::kTile).value_or(0);
   move_out(rent * ahead / TransferCosts::kTile, kMostKept);
   return {missing.begin(), missing.end()};
@@ -88,14 +95,14 @@ std::optional<int> BlockMover::bring_back(const std::deque<Piece>& pieces, Seque
   return count;
 }
 
-void BlockMover::keep(const std::string& tenant, std::span<const Token> tokens) {
+void BlockMover::keep(const std::string& tenant, std::span<const Token> tokens, int stable) {
   std::erase_if(keeping_, [&](const Keeping& other) { // a beginning of what is kept now
     return other.tenant == tenant && other.tokens.size() <= tokens.size() &&
            std::ranges::equal(other.tokens, tokens.first(other.tokens.size()));
   });
   if (keeping_.size() == kMostKept)
     keeping_.pop_front();
-  keeping_.push_back({tenant, {tokens.begin(), tokens.end()}});
+  keeping_.push_back({tenant, {tokens.begin(), tokens.end()}, stable});
 }
 
 void BlockMover::left(SequenceId sequence) {
@@ -158,7 +165,11 @@ bool BlockMover::copy_next() {
   for (; !keeping_.empty(); keeping_.pop_front()) {
     const Keeping& next = keeping_.front();
     const auto prefix = first_missing(next.tenant, next.tokens);
-    if (prefix.empty())
+    if (prefix.empty()) {
+      store_.pin(next.tenant, std::span(next.tokens).first(static_cast<std::size_t>(next.stable)));
+      continue;
+    }
+    if (!may_have_to_leave && kv::is_unkept(next.tenant))
       continue;
     const auto holder = tree_.holder(next.tenant, prefix);
     if (holder && copy_block(next.tenant, prefix, *holder))

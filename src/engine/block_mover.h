@@ -54,7 +54,10 @@ class BlockMover {
 
   /// A request begins with `reused` of its tokens in its sequence: what of the others should be
   /// brought back, in this order. Prefixes that would cost it more than they are worth leave.
-  std::deque<Piece> admit(const std::string& tenant, std::span<const Token> tokens, int reused);
+  /// Leading `stable` tokens are tools and stable system text. What is unkept (see kv::unkept())
+  /// finds what its tenant has kept as well.
+  std::deque<Piece> admit(const std::string& tenant, std::span<const Token> tokens, int reused,
+                          int stable);
 
   /// Brings the first piece back behind what the sequence has; returns how many tokens. 0: it
   /// cannot be had, nor can those behind it. Nothing: it is still being read. `tokens` are the
@@ -65,8 +68,9 @@ class BlockMover {
   /// Waits for what is being read, for a moment at most.
   void wait() { store_.wait(coming_, std::chrono::milliseconds(10)); }
 
-  /// `tokens` were computed and are worth keeping.
-  void keep(const std::string& tenant, std::span<const Token> tokens);
+  /// `tokens` were computed and are worth keeping; leading `stable` ones are tools and stable
+  /// system text.
+  void keep(const std::string& tenant, std::span<const Token> tokens, int stable = 0);
 
   /// A request has left its sequence, which may be idle from now on.
   void left(SequenceId sequence);
@@ -86,11 +90,14 @@ class BlockMover {
 
   const TransferCosts& costs() const { return costs_; }
   BlockMoverStats stats() const { return stats_; }
+  /// Prefixes that wait to be copied.
+  std::size_t waiting() const { return keeping_.size(); }
 
  private:
   struct Keeping {
     std::string tenant;
     std::vector<Token> tokens;
+    int stable = 0;
   };
 
   std::size_t stored(const std::string& tenant, std::span<const Token> tokens) const;

@@ -112,6 +112,10 @@ struct Engine::State {
   struct Cancel {
     JobId id;
   };
+  struct StoreChange {
+    bool was_cleared = false;
+  };
+  using Command = std::variant<Add, Cancel, StoreChange>;
 
   explicit State(EngineOptions chosen) : options(std::move(chosen)) {}
 
@@ -138,9 +142,11 @@ struct Engine::State {
   mutable std::condition_variable changed;
   EngineStatus status;
   SchedulerStats stats;
-  std::deque<std::variant<Add, Cancel>> commands;
+  std::deque<Command> commands;
   int waiting = 0; // jobs submitted and not yet given to the scheduler
   JobId next_id = 1;
+  std::uint64_t store_changes_told = 0;
+  std::uint64_t store_changes_seen = 0;
   bool stopping = false;
   std::thread thread;
 };
@@ -187,6 +193,7 @@ std::unique_ptr<kv::BlockStore> Engine::State::make_store() const {
     setting.folder = options.cache_folder / "prefixes";
   setting.hashes = options.cache_folder / "model-hashes";
   setting.model = options.model;
+  setting.name = model->facts().id;
   setting.kv_type = options.kv_type;
   setting.uses_gpu = model->uses_gpu();
   const int original = model->facts().original_context_tokens;
@@ -284,7 +291,7 @@ bool Engine::State::load() {
 
 /// Moves submitted jobs and cancellations to the scheduler; false when the engine stops.
 bool Engine::State::take_commands() {
-  std::deque<std::variant<Add, Cancel>> taken;
+  std::deque<Command> taken;
   {
     const std::scoped_lock lock(mutex);
     if (stopping)
@@ -292,8 +299,15 @@ bool Engine::State::take_commands() {
     taken.swap(commands);
   }
   int added = 0;
+  std::uint64_t changes = 0;
   for (auto& command : taken) {
-    if (auto* add = std::get_if<Add>(&command)) {
+    if (const auto* change = std::get_if<StoreChange>(&command)) {
+      ++changes;
+      if (store && change->was_cleared)
+        store->clear();
+      else if (store)
+        store->look_again();
+    } else if (auto* add = std::get_if<Add>(&command)) {
       ++added;
       const auto on_event = add->job.on_event;
       if (!scheduler->add(add->id, std::move(add->job)) && on_event)
@@ -305,6 +319,7 @@ bool Engine::State::take_commands() {
   if (!taken.empty()) { // at once: whoever submits counts the queue
     const std::scoped_lock lock(mutex);
     waiting -= added;
+    store_changes_seen += changes;
     stats = scheduler->stats();
   }
   return true;
@@ -312,7 +327,7 @@ bool Engine::State::take_commands() {
 
 /// Fails the jobs that were submitted too late to be looked at.
 void Engine::State::refuse_commands() {
-  std::deque<std::variant<Add, Cancel>> left;
+  std::deque<Command> left;
   {
     const std::scoped_lock lock(mutex);
     left.swap(commands);
@@ -334,7 +349,7 @@ void Engine::State::warn_of_an_idle_store() {
   if (store_was_checked || !store || stats.computed_tokens < kMuch)
     return;
   store_was_checked = true;
-  if (stats.stored_blocks == 0)
+  if (stats.store.blocks == 0)
     spdlog::warn("{} tokens were computed and none of them could be stored: what leaves the pool "
                  "will be computed again",
                  stats.computed_tokens);
@@ -422,6 +437,18 @@ SchedulerStats Engine::stats() const {
   SchedulerStats stats = state_->stats;
   stats.queued += state_->waiting;
   return stats;
+}
+
+std::uint64_t Engine::store_changed(bool was_cleared) {
+  const std::scoped_lock lock(state_->mutex);
+  state_->commands.emplace_back(State::StoreChange{was_cleared});
+  state_->changed.notify_all();
+  return ++state_->store_changes_told;
+}
+
+std::uint64_t Engine::store_changes_seen() const {
+  const std::scoped_lock lock(state_->mutex);
+  return state_->store_changes_seen;
 }
 
 std::expected<std::unique_ptr<Engine::Handle>, Engine::Refusal> Engine::submit(Job job) {

@@ -13,6 +13,7 @@ struct StoreSetting {
   std::filesystem::path folder; // of the block files of all models; empty: host memory only
   std::filesystem::path hashes; // where hashes of model files are kept
   std::filesystem::path model;
+  std::string name; // of the model, for people
   std::string kv_type;
   bool uses_gpu = false;
   bool exceeds_original_context = false; // see ModelFacts::original_context_tokens

@@ -79,6 +79,8 @@ bool Scheduler::add(JobId id, Job job) {
     return false;
   if (!options_.reuse)
     job.tenant = "job " + std::to_string(id); // a root of its own: nothing is ever shared
+  if (!job.is_kept)
+    job.tenant = kv::unkept(job.tenant);
   queue_.push_back(std::make_unique<RunningJob>(id, ++arrivals_, std::move(job)));
   return true;
 }
@@ -100,7 +102,8 @@ void Scheduler::leave(RunningJob& job) {
   job.stored.clear();
   if (mover_) {
     mover_->keep(job.job.tenant,
-                 std::span(job.tokens).first(static_cast<std::size_t>(job.computed)));
+                 std::span(job.tokens).first(static_cast<std::size_t>(job.computed)),
+                 std::min(job.job.stable_tokens, job.computed));
     mover_->left(sequence);
   }
   if (options_.reuse)
@@ -195,7 +198,8 @@ bool Scheduler::try_start(RunningJob& job) {
   job.computed = lease->reused;
   if (mover_)
     job.stored = mover_->admit(job.job.tenant, std::span(job.tokens).first(job.tokens.size() - 1),
-                               lease->reused);
+                               lease->reused,
+                               std::min(job.job.stable_tokens, size - 1));
   if (options_.reuse && options_.checkpoints)
     job.checkpoints = plan_checkpoints(job.job.boundaries, lease->reused, lease->known,
                                        static_cast<int>(job.job.prompt.size()));
@@ -451,7 +455,8 @@ void Scheduler::sample(RunningJob& job, int index) {
                         std::min(job.prompt_computed, static_cast<int>(job.job.prompt.size()))});
   if (mover_ && !job.started())
     mover_->keep(job.job.tenant,
-                 std::span(job.tokens).first(static_cast<std::size_t>(job.computed)));
+                 std::span(job.tokens).first(static_cast<std::size_t>(job.computed)),
+                 std::min(job.job.stable_tokens, job.computed));
   if (job.job.on_logits)
     job.job.on_logits(decoder_.logits(index));
 
@@ -532,8 +537,8 @@ SchedulerStats Scheduler::stats() const {
   if (mover_) {
     stats.restored_tokens = mover_->stats().restored_tokens;
     stats.moved_out_tokens = mover_->stats().moved_out_tokens;
-    stats.stored_blocks = options_.store->stats().blocks;
-    stats.stored_bytes = options_.store->stats().memory_bytes;
+    stats.unstored_prefixes = mover_->waiting();
+    stats.store = options_.store->stats();
   }
   return stats;
 }

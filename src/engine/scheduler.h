@@ -63,8 +63,8 @@ struct SchedulerStats {
   std::size_t checkpoint_bytes = 0;
   std::uint64_t restored_tokens = 0;  // of the reused ones, brought back from the store
   std::uint64_t moved_out_tokens = 0; // idle ones that left the pool for the store
-  std::size_t stored_blocks = 0;
-  std::size_t stored_bytes = 0; // in host memory
+  std::size_t unstored_prefixes = 0; // that wait to be copied to the store
+  kv::BlockStoreStats store;
 };
 
 /// Decides what goes into each batch: continuous batching with chunked prefill. Every batch takes

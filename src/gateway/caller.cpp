@@ -69,6 +69,7 @@ std::string session_key(std::string_view tenant, std::string_view conversation) 
 backend::Caller describe_caller(backend::Caller caller, const HttpRequest& http,
                                 const Route& route, const anthropic::Request& request) {
   caller.background = is_background(http, request);
+  caller.is_private = route.is_private;
   caller.session = client_id(http.header("x-claude-code-session-id"));
   if (caller.session.empty())
     caller.session = route.session;

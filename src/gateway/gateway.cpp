@@ -90,7 +90,7 @@ struct Gateway::Asked {
 
 Gateway::Gateway(GatewayOptions options, backend::Backend& backend, telemetry::Stats& stats)
     : options_(std::move(options)), access_(access_options(options_)), backend_(backend),
-      stats_(stats) {}
+      stats_(stats), dashboard_(options_.dashboard, access_, backend_, stats_) {}
 
 Gateway::~Gateway() = default;
 
@@ -162,7 +162,7 @@ bool Gateway::admit(const HttpRequest& request, Responder& responder) const {
     return refuse(
         error_reply({ErrorKind::not_found, "There is nothing at this path. The server has "
                                            "/v1/messages, /v1/messages/count_tokens, "
-                                           "/v1/models, /health and /metrics."},
+                                           "/v1/models, /health, /metrics and /ui."},
                     request_id, options_.retry_after));
   }
   if (!allows(route.endpoint, request.method)) {
@@ -202,6 +202,11 @@ void Gateway::handle(HttpRequest request, const std::shared_ptr<Responder>& resp
     return health(asked);
   case Endpoint::metrics:
     return metrics(asked);
+  case Endpoint::dashboard:
+  case Endpoint::dashboard_login:
+    return dashboard_.handle(request, port(), responder);
+  case Endpoint::state:
+    return asked.reply(200, dashboard_.state());
   case Endpoint::root:
     return asked.reply(200, R"({"name":"anyclaude"})");
   case Endpoint::unknown:
@@ -247,6 +252,7 @@ std::shared_ptr<MessageAnswer> Gateway::begin_answer(const Asked& asked,
                              .model = request != nullptr ? request->model : std::string(),
                              .retry_after = options_.retry_after,
                              .received = asked.received,
+                             .live = &stats_.live(),
                              .record = std::move(record),
                              .on_end = recorder(asked)});
 }
@@ -254,6 +260,9 @@ std::shared_ptr<MessageAnswer> Gateway::begin_answer(const Asked& asked,
 void Gateway::answer(const Asked& asked, const anthropic::Request& request,
                      const backend::Caller& caller) {
   const auto answer = begin_answer(asked, &request);
+  if (caller.background) {
+    stats_.live().is_background(asked.request_id);
+  }
   auto generation = backend_.start(
       request, caller, [answer](anthropic::Event event) { answer->on_event(std::move(event)); });
   if (!generation) {

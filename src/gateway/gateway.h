@@ -2,6 +2,7 @@
 
 #include "backend/backend.h"
 #include "gateway/access.h"
+#include "gateway/dashboard_routes.h"
 #include "gateway/http_server.h"
 #include "gateway/message_answer.h"
 #include "gateway/pass_through.h"
@@ -30,13 +31,15 @@ struct GatewayOptions {
   std::chrono::seconds retry_after{5}; // what 429 and 529 advise
   /// The real Claude, where requests may go to it (docs/claude-mode.md).
   std::optional<PassThroughOptions> cloud{};
+  DashboardOptions dashboard{};
 };
 
 /// The Messages API over HTTP in front of a backend:
 ///   POST /v1/messages, POST /v1/messages/count_tokens, GET /v1/models, GET /v1/models/{id},
-///   GET /health, GET /, GET /metrics (for Prometheus)
-/// each also behind /t/<token> and /s/<session> (see Route); the session attributes a request to a
-/// launcher in the stats. Where everything goes to the real Claude, so does every path below /v1.
+///   GET /health, GET /, GET /metrics (for Prometheus), GET /ui (for a browser), GET /ui/state
+/// each also behind /t/<token>, and /s/<session> or /p/<session> (see Route); the session attributes
+/// a request to a launcher in the stats. Where everything goes to the real Claude, so does every path
+/// below /v1.
 /// Whatever model a request names, the backend's answers; a client's favourite is not always here.
 class Gateway {
  public:
@@ -52,6 +55,8 @@ class Gateway {
 
   std::uint16_t port() const;
   std::size_t open_connections() const;
+  /// What GET /ui/state answers.
+  std::string state() { return dashboard_.state(); }
 
  private:
   struct Asked; // one request and how to answer it
@@ -80,6 +85,7 @@ class Gateway {
   backend::Backend& backend_;
   telemetry::Stats& stats_;
   std::unique_ptr<PassThrough> cloud_;
+  DashboardRoutes dashboard_;
   std::unique_ptr<HttpServer> server_; // the last member: its threads use the others
 };
 

@@ -38,7 +38,11 @@ const anthropic::Event* first_word(const std::vector<anthropic::Event>& events) 
 MessageAnswer::MessageAnswer(std::shared_ptr<Responder> responder, Options options)
     : responder_(std::move(responder)), options_(std::move(options)),
       encoder_(options_.message_id, options_.model, options_.request_id),
-      builder_(options_.message_id, options_.model), record_(options_.record) {}
+      builder_(options_.message_id, options_.model), record_(options_.record) {
+  if (options_.live != nullptr) {
+    options_.live->began(record_.id, record_.session, record_.model, options_.received);
+  }
+}
 
 MessageAnswer::~MessageAnswer() {
   if (ended_) {
@@ -65,6 +69,7 @@ void MessageAnswer::on_event(anthropic::Event event) {
     return;
   }
   measure(event);
+  show(event);
   if (open_) {
     handle(event);
   } else {
@@ -152,6 +157,19 @@ void MessageAnswer::measure(const anthropic::Event& event) {
   }
 }
 
+void MessageAnswer::show(const anthropic::Event& event) const {
+  if (options_.live == nullptr) {
+    return;
+  }
+  if (const auto* progress = std::get_if<anthropic::PrefillProgress>(&event)) {
+    options_.live->prefilled(record_.id, progress->done, progress->total);
+  } else if (std::holds_alternative<anthropic::Started>(event)) {
+    options_.live->answering(record_.id, record_.reused_tokens, record_.prompt_tokens);
+  } else if (has_content(event)) {
+    options_.live->sent_piece(record_.id);
+  }
+}
+
 /// The first progress comes when a part is already computed, after an unknown time in the queue;
 /// the pace from there on stands for the whole. A prefill of one piece leaves only the whole time.
 double MessageAnswer::prefill_ms() const {
@@ -208,6 +226,9 @@ void MessageAnswer::reply(const anthropic::Error& error) {
 /// Before the last byte goes out: who asks for the numbers after an answer finds it counted.
 void MessageAnswer::end(int status) {
   ended_ = true;
+  if (options_.live != nullptr) {
+    options_.live->ended(record_.id);
+  }
   record_.status = status;
   record_.total_ms = elapsed_ms();
   options_.on_end(record_);

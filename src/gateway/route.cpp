@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::string_view kToken = "/t/";
 constexpr std::string_view kSession = "/s/";
+constexpr std::string_view kPrivate = "/p/";
 
 bool is_name(std::string_view id) {
   return !id.empty() && id.size() <= 64 && std::ranges::all_of(id, [](char c) {
@@ -67,7 +68,8 @@ Route route_of(std::string_view path) {
     }
     route.token = percent_decoded(*token);
   }
-  if (const auto session = cut_prefix(path, kSession)) {
+  route.is_private = path.starts_with(kPrivate);
+  if (const auto session = cut_prefix(path, route.is_private ? kPrivate : kSession)) {
     if (!is_name(*session)) {
       return route;
     }
@@ -84,6 +86,13 @@ Route route_of(std::string_view path) {
   constexpr std::string_view kModel = "/v1/models/";
   if (path == "/health") {
     route.endpoint = Endpoint::health;
+  } else if (path == "/ui" || path == "/ui/style.css" || path == "/ui/script.js" ||
+             path == "/ui/events") {
+    route.endpoint = Endpoint::dashboard;
+  } else if (path == "/ui/login") {
+    route.endpoint = Endpoint::dashboard_login;
+  } else if (path == "/ui/state") {
+    route.endpoint = Endpoint::state;
   } else if (path == "/metrics") {
     route.endpoint = Endpoint::metrics;
   } else if (path == "/v1/messages") {
@@ -104,6 +113,8 @@ const char* allowed_methods(Endpoint endpoint) {
   case Endpoint::messages:
   case Endpoint::count_tokens:
     return "POST, OPTIONS";
+  case Endpoint::dashboard_login:
+    return "GET, HEAD, POST, OPTIONS";
   default:
     return "GET, HEAD, OPTIONS";
   }
@@ -113,11 +124,13 @@ bool allows(Endpoint endpoint, std::string_view method) {
   if (endpoint == Endpoint::messages || endpoint == Endpoint::count_tokens) {
     return method == "POST";
   }
-  return method == "GET" || method == "HEAD";
+  return method == "GET" || method == "HEAD" ||
+         (endpoint == Endpoint::dashboard_login && method == "POST");
 }
 
 bool is_open(Endpoint endpoint) {
-  return endpoint == Endpoint::root || endpoint == Endpoint::health;
+  return endpoint == Endpoint::root || endpoint == Endpoint::health ||
+         endpoint == Endpoint::dashboard || endpoint == Endpoint::dashboard_login;
 }
 
 std::string query_value(std::string_view query, std::string_view key) {

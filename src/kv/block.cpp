@@ -10,6 +10,7 @@ namespace {
 
 constexpr const char* kRootContext = "anyclaude kv root 1";
 constexpr const char* kBlockContext = "anyclaude kv block 1";
+constexpr const char* kCheckpointContext = "anyclaude kv checkpoint 1";
 
 BlockKey digest(const blake3_hasher& hasher) {
   BlockKey key;
@@ -37,9 +38,10 @@ BlockKey root_key(std::string_view salt, std::string_view fingerprint, std::stri
   return digest(hasher);
 }
 
-BlockKey block_key(const BlockKey& parent, std::span<const Token> tokens) {
+BlockKey node_key(NodeKind kind, const BlockKey& parent, std::span<const Token> tokens) {
   blake3_hasher hasher;
-  blake3_hasher_init_derive_key(&hasher, kBlockContext);
+  blake3_hasher_init_derive_key(&hasher,
+                                kind == NodeKind::block ? kBlockContext : kCheckpointContext);
   blake3_hasher_update(&hasher, parent.bytes.data(), parent.bytes.size());
   blake3_hasher_update(&hasher, tokens.data(), tokens.size_bytes());
   return digest(hasher);

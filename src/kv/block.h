@@ -42,17 +42,31 @@ struct BlockKeyHash { // a key is a hash already
 /// the bytes of its cells.
 BlockKey root_key(std::string_view salt, std::string_view fingerprint, std::string_view tenant);
 
-BlockKey block_key(const BlockKey& parent, std::span<const Token> tokens);
+/// What a store keeps of a prefix.
+enum class NodeKind : std::uint32_t {
+  block = 1,      // cells of tokens; others go on behind it
+  checkpoint = 2, // the state behind a place, with the cells since the last whole block; an end
+};
 
-/// The cells of some tokens, as bytes that the memory they come from takes back.
+/// A checkpoint has another key than a block of the same tokens.
+BlockKey node_key(NodeKind kind, const BlockKey& parent, std::span<const Token> tokens);
+inline BlockKey block_key(const BlockKey& parent, std::span<const Token> tokens) {
+  return node_key(NodeKind::block, parent, tokens);
+}
+
+/// The cells of some tokens, as bytes that the memory they come from takes back; and where requests
+/// go on from checkpoints, what is not made of cells. A memory without cells has blocks without.
 struct Block {
+  NodeKind kind = NodeKind::block;
   BlockKey key;
   BlockKey parent;
-  int begin = 0; // position of the first token
-  std::vector<Token> tokens;
+  int begin = 0;             // position of the first token
+  std::vector<Token> tokens; // of a checkpoint: those behind the last whole block, maybe none
   std::vector<std::byte> cells;
+  SavedState state; // behind the last token; null: a block
 
   int end() const { return begin + static_cast<int>(tokens.size()); }
+  std::size_t bytes() const { return cells.size() + (state ? state->size() : 0); }
 };
 
 using BlockPointer = std::shared_ptr<const Block>;

@@ -5,6 +5,8 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <stdexcept>
+#include <utility>
 
 namespace anyclaude::kv {
 
@@ -19,7 +21,7 @@ constexpr std::array<char, 8> kMagic = {'a', 'c', 'k', 'v', 'b', 'l', 'k', '\n'}
 constexpr std::size_t kFixed = 144; // bytes in front of the tokens
 constexpr std::size_t kSectionSize = 56;
 constexpr std::size_t kAlignment = 64; // of the cells in the file
-constexpr std::uint32_t kMostSections = 16;
+constexpr std::uint32_t kMostSections = 2;
 constexpr std::uint64_t kMostSectionBytes = std::uint64_t{1} << 40;
 
 Checksum checksum(std::span<const std::byte> bytes) {
@@ -82,6 +84,17 @@ std::size_t aligned(std::size_t size) {
   return (size + kAlignment - 1) / kAlignment * kAlignment;
 }
 
+/// Whether the sections are those that a node of this kind has: cells, if any, and a checkpoint's
+/// state behind them.
+bool fit_the_kind(const BlockHeader& header) {
+  const auto& sections = header.sections;
+  const std::size_t states = header.kind == NodeKind::checkpoint ? 1 : 0;
+  if (sections.size() < states || sections.size() > states + 1)
+    return false;
+  return (sections.size() == states || sections.front().kind == kCellSection) &&
+         (states == 0 || sections.back().kind == kStateSection);
+}
+
 /// Whether the sections stand one behind the other, from where the header ends.
 bool are_in_order(const BlockHeader& header) {
   std::uint64_t at = aligned(header_size(header.tokens.size(), header.sections.size()));
@@ -105,8 +118,8 @@ std::string_view to_string(Damage damage) {
     return "is of another format version";
   case Damage::header:
     return "has a damaged header";
-  case Damage::cells:
-    return "has damaged cells";
+  case Damage::contents:
+    return "has damaged contents";
   case Damage::misplaced:
     return "is a block of another place";
   }
@@ -119,14 +132,30 @@ BlockKey fingerprint_key(std::string_view fingerprint) {
   return key;
 }
 
-std::uint64_t block_file_size(std::size_t tokens, std::size_t cell_bytes) {
-  return aligned(header_size(tokens, 1)) + cell_bytes;
+std::uint64_t BlockHeader::section_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const Section& section : sections)
+    bytes += section.size;
+  return bytes;
+}
+
+std::uint64_t BlockHeader::file_size() const {
+  return aligned(header_size(tokens.size(), sections.size())) + section_bytes();
+}
+
+std::uint64_t block_file_size(const Block& block) {
+  const std::size_t sections = (block.cells.empty() ? 0 : 1) + (block.state ? 1 : 0);
+  return aligned(header_size(block.tokens.size(), sections)) + block.bytes();
 }
 
 std::vector<std::byte> write_header(const Block& block, const BlockKey& fingerprint,
                                     double seconds) {
-  constexpr std::uint32_t kSections = 1;
-  const std::size_t size = header_size(block.tokens.size(), kSections);
+  std::vector<std::pair<std::uint32_t, std::span<const std::byte>>> sections;
+  if (!block.cells.empty())
+    sections.emplace_back(kCellSection, block.cells);
+  if (block.state)
+    sections.emplace_back(kStateSection, *block.state);
+  const std::size_t size = header_size(block.tokens.size(), sections.size());
   Writer out;
   out.put(kMagic);
   out.put(kBlockFormat);
@@ -136,16 +165,20 @@ std::vector<std::byte> write_header(const Block& block, const BlockKey& fingerpr
   out.put(block.parent.bytes);
   out.put(static_cast<std::uint32_t>(block.begin));
   out.put(static_cast<std::uint32_t>(block.tokens.size()));
-  out.put(kSections);
-  out.put(std::uint32_t{0});
+  out.put(static_cast<std::uint32_t>(sections.size()));
+  out.put(block.kind);
   out.put(seconds);
   out.put(std::uint64_t{0});
   out.put_bytes(std::as_bytes(std::span(block.tokens)));
-  out.put(kCellSection);
-  out.put(std::uint32_t{0});
-  out.put(static_cast<std::uint64_t>(aligned(size)));
-  out.put(static_cast<std::uint64_t>(block.cells.size()));
-  out.put(checksum(block.cells));
+  std::uint64_t offset = aligned(size);
+  for (const auto& [kind, bytes] : sections) {
+    out.put(kind);
+    out.put(std::uint32_t{0});
+    out.put(offset);
+    out.put(static_cast<std::uint64_t>(bytes.size()));
+    out.put(checksum(bytes));
+    offset += bytes.size();
+  }
   out.put(checksum(out.written()));
   out.pad_to(aligned(size));
   return out.take();
@@ -168,15 +201,18 @@ std::expected<BlockHeader, HeaderNeeds> read_header(std::span<const std::byte> b
   const auto begin = in.get<std::uint32_t>();
   const auto tokens = in.get<std::uint32_t>();
   const auto sections = in.get<std::uint32_t>();
-  in.get<std::uint32_t>();
+  const auto kind = in.get<std::uint32_t>();
   header.seconds = in.get<double>();
   in.get<std::uint64_t>();
-  if (tokens == 0 || tokens > kMostBlockTokens || sections == 0 || sections > kMostSections ||
+  const bool is_block = kind == static_cast<std::uint32_t>(NodeKind::block);
+  if ((!is_block && kind != static_cast<std::uint32_t>(NodeKind::checkpoint)) ||
+      (is_block && tokens == 0) || tokens > kMostBlockTokens || sections > kMostSections ||
       begin > (1U << 30) || size != header_size(tokens, sections))
     return damaged(Damage::header);
   if (bytes.size() < size)
     return std::unexpected(HeaderNeeds{size, Damage::header});
 
+  header.kind = static_cast<NodeKind>(kind);
   header.begin = static_cast<int>(begin);
   header.tokens = in.list<Token>(tokens);
   for (std::uint32_t i = 0; i < sections; ++i) {
@@ -189,10 +225,28 @@ std::expected<BlockHeader, HeaderNeeds> read_header(std::span<const std::byte> b
     header.sections.push_back(section);
   }
   const bool sound = in.get<Checksum>() == checksum(bytes.first(size - sizeof(Checksum)));
-  if (!sound || !are_in_order(header) || !std::isfinite(header.seconds) ||
-      block_key(header.parent, header.tokens) != header.key)
+  if (!sound || !fit_the_kind(header) || !are_in_order(header) || !std::isfinite(header.seconds) ||
+      node_key(header.kind, header.parent, header.tokens) != header.key)
     return damaged(Damage::header);
   return header;
+}
+
+std::vector<std::byte> with_parent(std::span<const std::byte> header, const BlockKey& parent) {
+  constexpr std::size_t kSize = 12;
+  constexpr std::size_t kKey = 48;
+  constexpr std::size_t kParent = 80;
+  std::vector<std::byte> bytes(header.begin(), header.end());
+  const auto read = read_header(header);
+  if (!read)
+    throw std::logic_error("a header that was not read before");
+  const BlockKey key = node_key(read->kind, parent, read->tokens);
+  std::memcpy(bytes.data() + kKey, key.bytes.data(), key.bytes.size());
+  std::memcpy(bytes.data() + kParent, parent.bytes.data(), parent.bytes.size());
+  std::uint32_t size = 0;
+  std::memcpy(&size, bytes.data() + kSize, sizeof size);
+  const Checksum sum = checksum(std::span(bytes).first(size - sizeof(Checksum)));
+  std::memcpy(bytes.data() + size - sizeof sum, sum.data(), sum.size());
+  return bytes;
 }
 
 bool is_sound(const Section& section, std::span<const std::byte> bytes) {

@@ -14,7 +14,7 @@ namespace anyclaude::kv {
 /// How a block is written to a file; docs/kv-store.md says it byte by byte. Everything that is read
 /// is untrusted: whatever the bytes are, reading them has an answer and touches nothing else.
 
-inline constexpr std::uint32_t kBlockFormat = 1;
+inline constexpr std::uint32_t kBlockFormat = 2;
 /// Enough of a file's beginning to hold the header of a block of kBlockTokens tokens.
 inline constexpr std::size_t kUsualHeader = 4096;
 inline constexpr std::uint32_t kMostBlockTokens = 1U << 16;
@@ -25,7 +25,7 @@ enum class Damage {
   not_a_block,   // too short, or another kind of file
   other_version, // of the format
   header,        // the header's checksum is wrong, or it contradicts itself
-  cells,         // a section's checksum is wrong, or it is cut off
+  contents,      // a section's checksum is wrong, or it is cut off
   misplaced,     // a sound block, but not the one that should be there
 };
 std::string_view to_string(Damage damage);
@@ -37,30 +37,31 @@ struct Section {
   std::array<std::uint8_t, 32> checksum{};
 };
 inline constexpr std::uint32_t kCellSection = 1;
+inline constexpr std::uint32_t kStateSection = 2;
 
-/// Everything of a block but its cells.
+/// Everything of a block but what its sections hold.
 struct BlockHeader {
+  NodeKind kind = NodeKind::block;
   BlockKey fingerprint; // see fingerprint_key()
   BlockKey key;
   BlockKey parent;
   int begin = 0;
   double seconds = 0; // that computing it takes
   std::vector<Token> tokens;
-  std::vector<Section> sections;
+  std::vector<Section> sections; // cells, where there are any; of a checkpoint, the state
 
   int end() const { return begin + static_cast<int>(tokens.size()); }
-  std::uint64_t file_size() const {
-    return sections.empty() ? 0 : sections.back().offset + sections.back().size;
-  }
+  std::uint64_t file_size() const;
+  std::uint64_t section_bytes() const;
 };
 
 /// A fingerprint of any length as a key of fixed size.
 BlockKey fingerprint_key(std::string_view fingerprint);
 
 /// How large the file of a block is.
-std::uint64_t block_file_size(std::size_t tokens, std::size_t cell_bytes);
+std::uint64_t block_file_size(const Block& block);
 
-/// The bytes in front of a block's cells, padding included.
+/// The bytes in front of a block's sections, padding included.
 std::vector<std::byte> write_header(const Block& block, const BlockKey& fingerprint,
                                     double seconds);
 
@@ -71,6 +72,10 @@ struct HeaderNeeds {
   Damage damage = Damage::header;
 };
 std::expected<BlockHeader, HeaderNeeds> read_header(std::span<const std::byte> bytes);
+
+/// The header of a block that is the same but for what stands in front of it: under another parent,
+/// with the key that follows from that. `header` was read_header()'s before.
+std::vector<std::byte> with_parent(std::span<const std::byte> header, const BlockKey& parent);
 
 /// Whether the bytes of a section are those that were written.
 bool is_sound(const Section& section, std::span<const std::byte> bytes);

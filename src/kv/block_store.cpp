@@ -2,28 +2,40 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <unordered_set>
 #include <utility>
 
 namespace anyclaude::kv {
 
 struct BlockStore::Entry {
+  NodeKind kind = NodeKind::block;
   BlockKey key;
   Entry* parent = nullptr; // null: a tenant's root
   int begin = 0;
   std::vector<Token> tokens;
-  std::size_t bytes = 0;        // of the cells
+  std::size_t bytes = 0;        // of the cells and the state
   BlockPointer block;           // null: not in host memory
   std::uint64_t file_bytes = 0; // 0: not on the disk
   bool is_being_written = false;
   std::vector<Entry*> children;
   double seconds = 0;
-  std::uint64_t hits = 0;
+  BlockUse use;
+  bool is_for_memory = false; // never written to the disk
   double value = 0;
 
   int end() const { return begin + static_cast<int>(tokens.size()); }
+  bool is_checkpoint() const { return kind == NodeKind::checkpoint; }
 };
 
 namespace {
+
+constexpr double kPinnedShare = 0.5; // of the disk's budget, at most
+
+std::int64_t now_seconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
 
 int common_length(std::span<const Token> a, std::span<const Token> b) {
   return static_cast<int>(std::ranges::mismatch(a, b).in1 - a.begin());
@@ -83,13 +95,18 @@ const BlockStore::Entry* BlockStore::best_child(const Entry& parent, std::span<c
   const Entry* best = nullptr;
   matched = 0;
   for (const Entry* child : parent.children) {
-    const int common = common_length(child->tokens, rest);
+    const int common = child->is_checkpoint() ? 0 : common_length(child->tokens, rest);
     if (common > matched) {
       best = child;
       matched = common;
     }
   }
   return best;
+}
+
+BlockStore::Piece BlockStore::piece_of(const Entry& entry, int end) {
+  return {entry.kind,  entry.key,   entry.begin,           end,
+          entry.end(), entry.bytes, entry.block != nullptr, entry.use.hits};
 }
 
 std::vector<BlockStore::Piece> BlockStore::find(const std::string& tenant,
@@ -105,22 +122,61 @@ std::vector<BlockStore::Piece> BlockStore::find(const std::string& tenant,
       next = best_child(*entry, rest, matched);
     if (!next)
       break;
-    pieces.push_back(
-        {next->key, length, length + matched, next->end(), next->bytes, next->block != nullptr});
+    pieces.push_back(piece_of(*next, length + matched));
     length += matched;
     entry = matched == options_.block_tokens ? next : nullptr;
   }
   return pieces;
 }
 
+/// The last of the whole blocks that `tokens` are; null when one of them is not there.
+const BlockStore::Entry* BlockStore::whole_blocks(const std::string& tenant,
+                                                  std::span<const Token> tokens) const {
+  const Entry* entry = find_root(tenant);
+  for (std::size_t at = 0; entry && at < tokens.size();
+       at += static_cast<std::size_t>(options_.block_tokens))
+    entry = whole_child(*entry, tokens.subspan(at));
+  return entry;
+}
+
 /// The entry that the last block of `tokens` hangs below; null when it is not there.
 const BlockStore::Entry* BlockStore::parent_of_last(const std::string& tenant,
                                                     std::span<const Token> tokens) const {
-  const Entry* entry = find_root(tenant);
-  const std::size_t end = before_last(tokens.size());
-  for (std::size_t at = 0; entry && at < end; at += static_cast<std::size_t>(options_.block_tokens))
-    entry = whole_child(*entry, tokens.subspan(at));
-  return entry;
+  return whole_blocks(tenant, tokens.first(before_last(tokens.size())));
+}
+
+/// The checkpoint behind exactly these tokens of a block.
+const BlockStore::Entry* BlockStore::checkpoint_child(const Entry& parent,
+                                                      std::span<const Token> tokens) {
+  for (const Entry* child : parent.children)
+    if (child->is_checkpoint() && std::ranges::equal(child->tokens, tokens))
+      return child;
+  return nullptr;
+}
+
+std::vector<BlockStore::Piece> BlockStore::checkpoints(const std::string& tenant,
+                                                       std::span<const Token> tokens) const {
+  std::vector<Piece> pieces;
+  for (const Entry* entry = find_root(tenant); entry;) {
+    const auto rest = tokens.subspan(static_cast<std::size_t>(entry->end()));
+    for (const Entry* child : entry->children)
+      if (child->is_checkpoint() &&
+          std::cmp_equal(common_length(child->tokens, rest), child->tokens.size()))
+        pieces.push_back(piece_of(*child, child->end()));
+    entry = whole_child(*entry, rest);
+  }
+  std::ranges::sort(pieces, {}, &Piece::end);
+  return pieces;
+}
+
+std::vector<BlockStore::Piece>
+BlockStore::find_checkpoint(const std::string& tenant, std::span<const Token> tokens) const {
+  const auto found = checkpoints(tenant, tokens);
+  if (found.empty())
+    return {};
+  auto pieces = find(tenant, tokens.first(static_cast<std::size_t>(found.back().begin)));
+  pieces.push_back(found.back());
+  return pieces;
 }
 
 bool BlockStore::has(const std::string& tenant, std::span<const Token> tokens) const {
@@ -141,47 +197,90 @@ std::vector<std::byte> BlockStore::buffer() {
 
 bool BlockStore::put(const std::string& tenant, std::span<const Token> tokens,
                      std::vector<std::byte> cells, double seconds) {
-  root(root_key(options_.salt, options_.fingerprint, tenant));
+  root(root_key(options_.salt, options_.fingerprint, tenant))->is_for_memory = is_unkept(tenant);
   auto* parent = const_cast<Entry*>(parent_of_last(tenant, tokens));
   const auto last = tokens.subspan(before_last(tokens.size()));
-  if (!parent || has(tenant, tokens) || !make_room(cells.size(), parent)) {
-    spare_ = std::move(cells);
+  Block block;
+  block.begin = static_cast<int>(before_last(tokens.size()));
+  block.tokens.assign(last.begin(), last.end());
+  block.cells = std::move(cells);
+  if (!parent || has(tenant, tokens)) {
+    spare_ = std::move(block.cells);
     return false;
   }
+  if (!insert(*parent, std::move(block), seconds))
+    return false;
+  const auto stored = entries_.find(block_key(parent->key, last));
+  // The shorter one may be all that is on the disk.
+  if (!disk_ || stored->second->is_for_memory || stored->second->is_being_written)
+    supersede(*parent, last);
+  return true;
+}
+
+bool BlockStore::put_checkpoint(const std::string& tenant, std::span<const Token> tokens,
+                                std::vector<std::byte> cells, SavedState state, double seconds) {
+  root(root_key(options_.salt, options_.fingerprint, tenant))->is_for_memory = is_unkept(tenant);
+  const auto whole = static_cast<std::size_t>(options_.block_tokens);
+  const std::size_t begin = tokens.size() / whole * whole;
+  auto* parent = const_cast<Entry*>(whole_blocks(tenant, tokens.first(begin)));
+  const auto last = tokens.subspan(begin);
+  Block block;
+  block.kind = NodeKind::checkpoint;
+  block.begin = static_cast<int>(begin);
+  block.tokens.assign(last.begin(), last.end());
+  block.cells = std::move(cells);
+  block.state = std::move(state);
+  if (!parent || checkpoint_child(*parent, last)) {
+    spare_ = std::move(block.cells);
+    return false;
+  }
+  return insert(*parent, std::move(block), seconds);
+}
+
+/// Takes a block in below its parent; false when there is no room.
+bool BlockStore::insert(Entry& parent, Block block, double seconds) {
+  if (!make_room(block.bytes(), &parent)) {
+    spare_ = std::move(block.cells);
+    return false;
+  }
+  block.parent = parent.key;
+  block.key = node_key(block.kind, parent.key, block.tokens);
   auto entry = std::make_unique<Entry>();
-  entry->key = block_key(parent->key, last);
-  entry->parent = parent;
-  entry->begin = static_cast<int>(before_last(tokens.size()));
-  entry->tokens.assign(last.begin(), last.end());
-  entry->bytes = cells.size();
+  entry->kind = block.kind;
+  entry->key = block.key;
+  entry->parent = &parent;
+  entry->begin = block.begin;
+  entry->tokens = block.tokens;
+  entry->bytes = block.bytes();
+  entry->is_for_memory = parent.is_for_memory;
   entry->seconds = seconds;
-  entry->block = std::make_shared<Block>(
-      Block{entry->key, parent->key, entry->begin, entry->tokens, std::move(cells)});
+  entry->block = std::make_shared<Block>(std::move(block));
   entry->value = age_ + worth(*entry);
 
   stats_.memory_bytes += entry->bytes;
+  stats_.checkpoints += entry->is_checkpoint() ? 1 : 0;
   ++stats_.stored;
-  parent->children.push_back(entry.get());
+  parent.children.push_back(entry.get());
   Entry& stored = *entry;
   entries_[stored.key] = std::move(entry);
   write(stored);
-  if (!disk_ || stored.is_being_written) // the shorter one may be all that is on the disk
-    supersede(*parent, last);
   return true;
 }
 
 /// The entries of what was found on the disk. What has nothing in front of it is of no use.
 void BlockStore::load(std::vector<BlockFiles::Found> found) {
   // In order of their places, so that parents come first; of their last use, for their values.
-  std::ranges::stable_sort(found, {}, &BlockFiles::Found::last_used);
+  std::ranges::stable_sort(found, {}, [](const auto& one) { return one.use.last_used; });
   std::unordered_map<BlockKey, double, BlockKeyHash> rank;
   for (std::size_t i = 0; i < found.size(); ++i)
     rank[found[i].header.key] = static_cast<double>(i + 1) / static_cast<double>(found.size());
   std::ranges::stable_sort(found, {}, [](const auto& one) { return one.header.begin; });
   for (auto& one : found)
     adopt(std::move(one));
-  for (auto& [key, entry] : entries_)
+  for (auto& [key, entry] : entries_) {
     entry->value *= rank.at(key);
+    lower_if_useless(*entry);
+  }
   make_disk_room(0, nullptr);
 }
 
@@ -193,23 +292,30 @@ void BlockStore::adopt(BlockFiles::Found found) {
     parent = root(header.parent);
   else if (above != entries_.end() && above->second->end() == header.begin)
     parent = above->second.get();
+  const bool is_checkpoint = header.kind == NodeKind::checkpoint;
   const bool fits = header.begin % options_.block_tokens == 0 &&
-                    std::cmp_less_equal(header.tokens.size(), options_.block_tokens);
+                    std::cmp_less_equal(header.tokens.size(), options_.block_tokens) &&
+                    (!is_checkpoint || options_.checkpoints);
   if (!parent || !fits) {
     disk_->remove(header.key);
     return;
   }
   auto entry = std::make_unique<Entry>();
+  entry->kind = header.kind;
   entry->key = header.key;
   entry->parent = parent;
   entry->begin = header.begin;
+  entry->bytes = header.section_bytes();
+  entry->file_bytes = header.file_size();
   entry->tokens = std::move(header.tokens);
-  entry->bytes = header.sections.front().size;
-  entry->file_bytes = header.sections.front().offset + entry->bytes;
   entry->seconds = header.seconds;
+  entry->use = found.use;
   entry->value = worth(*entry);
+  if (entry->use.is_stable)
+    stats_.pinned_bytes += entry->file_bytes;
   stats_.disk_bytes += entry->file_bytes;
   ++stats_.disk_blocks;
+  stats_.checkpoints += is_checkpoint ? 1 : 0;
   parent->children.push_back(entry.get());
   const BlockKey key = entry->key;
   entries_[key] = std::move(entry);
@@ -220,14 +326,20 @@ void BlockStore::supersede(Entry& parent, std::span<const Token> tokens) {
   const auto children = parent.children;
   for (Entry* child : children) {
     const auto& mine = child->tokens;
-    if (mine.size() < tokens.size() && std::cmp_equal(common_length(mine, tokens), mine.size()))
+    if (!child->is_checkpoint() && mine.size() < tokens.size() && std::cmp_equal(common_length(mine, tokens), mine.size()))
       remove(child);
   }
 }
 
+/// Blocks that no checkpoint stands behind are the first to go.
+void BlockStore::lower_if_useless(Entry& entry) const {
+  if (options_.checkpoints && !entry.is_checkpoint() && entry.children.empty())
+    entry.value = 0;
+}
+
 double BlockStore::worth(const Entry& entry) const {
-  const double bytes = std::max<double>(1, static_cast<double>(entry.bytes));
-  return static_cast<double>(entry.hits + 1) * entry.seconds / bytes;
+  const auto bytes = static_cast<double>(entry.bytes + entry.tokens.size() * sizeof(Token) + 1);
+  return static_cast<double>(entry.use.hits + 1) * entry.seconds / bytes;
 }
 
 /// Makes room in host memory: copies of what is on the disk go, and of the rest the least valuable
@@ -265,14 +377,20 @@ bool BlockStore::make_disk_room(std::uint64_t bytes, const Entry* keep) {
 }
 
 /// The least valuable entry of which something can go: an end, or from host memory a copy of what
-/// the disk has.
+/// the disk has. On the disk those that are pinned go last, unless they take more than their share:
+/// then first.
 BlockStore::Entry* BlockStore::least_valuable(const Entry* keep, bool on_disk) const {
   Entry* least = nullptr;
+  const bool too_many = static_cast<double>(stats_.pinned_bytes) >
+                        kPinnedShare * static_cast<double>(options_.disk_bytes);
+  const auto rank = [&](const Entry& entry) {
+    return std::pair(on_disk && entry.use.is_stable != too_many, entry.value);
+  };
   for (const auto& [key, entry] : entries_) {
     const bool is_end = entry->children.empty() && !entry->is_being_written && entry.get() != keep;
     const bool can_go = on_disk ? is_end && entry->file_bytes > 0
                                 : entry->block && (is_end || entry->file_bytes > 0);
-    if (can_go && (!least || entry->value < least->value))
+    if (can_go && (!least || rank(*entry) < rank(*least)))
       least = entry.get();
   }
   return least;
@@ -286,31 +404,44 @@ void BlockStore::drop_cells(Entry& entry) {
   entry.block = nullptr;
 }
 
+/// Its file is no more, or not for long.
+void BlockStore::lost_file(Entry& entry) {
+  if (entry.file_bytes == 0)
+    return;
+  stats_.disk_bytes -= entry.file_bytes;
+  stats_.pinned_bytes -= entry.use.is_stable ? entry.file_bytes : 0;
+  --stats_.disk_blocks;
+  entry.file_bytes = 0;
+}
+
 /// Removes an entry without children.
 void BlockStore::remove(Entry* entry) {
   drop_cells(*entry);
-  if (entry->file_bytes > 0) {
-    stats_.disk_bytes -= entry->file_bytes;
-    --stats_.disk_blocks;
-  }
   if (disk_ && (entry->file_bytes > 0 || entry->is_being_written))
     disk_->remove(entry->key);
-  std::erase(entry->parent->children, entry);
+  lost_file(*entry);
+  stats_.checkpoints -= entry->is_checkpoint() ? 1 : 0;
+  Entry& parent = *entry->parent;
+  std::erase(parent.children, entry);
+  lower_if_useless(parent);
   const BlockKey key = entry->key;
   entries_.erase(key);
 }
 
 /// Gives a block to the disk, if it takes it now.
 void BlockStore::write(Entry& entry) {
-  if (!disk_)
+  if (!disk_ || entry.is_for_memory)
     return;
-  const std::uint64_t bytes = block_file_size(entry.tokens.size(), entry.bytes);
+  const std::uint64_t bytes = block_file_size(*entry.block);
   entry.is_being_written =
       make_disk_room(bytes, &entry) && disk_->write(entry.block, entry.seconds);
-  if (entry.is_being_written)
-    being_written_ += bytes;
-  else
+  if (!entry.is_being_written) {
     unwritten_ = true;
+    return;
+  }
+  being_written_ += bytes;
+  if (entry.use != BlockUse{}) // in memory, before
+    note_use(entry);
 }
 
 void BlockStore::pump() {
@@ -328,6 +459,7 @@ void BlockStore::pump() {
     } else if (entry.file_bytes == 0) {
       entry.file_bytes = outcome.file_size;
       stats_.disk_bytes += outcome.file_size;
+      stats_.pinned_bytes += entry.use.is_stable ? outcome.file_size : 0;
       ++stats_.disk_blocks;
       if (!keeps_copies_)
         drop_cells(entry);
@@ -338,7 +470,7 @@ void BlockStore::pump() {
   unwritten_ = false;
   std::vector<Entry*> waiting;
   for (const auto& [key, entry] : entries_)
-    if (entry->block && entry->file_bytes == 0 && !entry->is_being_written)
+    if (entry->block && entry->file_bytes == 0 && !entry->is_being_written && !entry->is_for_memory)
       waiting.push_back(entry.get());
   std::ranges::sort(waiting, {}, &Entry::begin);
   for (Entry* entry : waiting) {
@@ -398,15 +530,82 @@ void BlockStore::wait(const BlockKey& key, std::chrono::milliseconds at_most) {
     disk_->wait(key, at_most);
 }
 
-void BlockStore::count_hit(std::span<const Piece> pieces) {
-  for (const Piece& piece : pieces)
-    if (const auto found = entries_.find(piece.key); found != entries_.end()) {
-      Entry& entry = *found->second;
-      ++entry.hits;
-      entry.value = age_ + worth(entry);
-      if (entry.file_bytes > 0)
-        disk_->touch(entry.key);
+void BlockStore::count_hit(std::span<const Piece> pieces, int found, int asked) {
+  StoreTotals more{.requests = 1,
+                   .asked_tokens = static_cast<std::uint64_t>(asked),
+                   .found_tokens = static_cast<std::uint64_t>(found)};
+  for (const Piece& piece : pieces) {
+    const auto place = entries_.find(piece.key);
+    if (place == entries_.end())
+      continue;
+    Entry& entry = *place->second;
+    ++entry.use.hits;
+    entry.use.last_used = now_seconds();
+    entry.value = age_ + worth(entry);
+    note_use(entry);
+    const int used = std::min(found, piece.end) - piece.begin;
+    more.saved_seconds +=
+        entry.seconds * std::max(used, 0) / static_cast<double>(entry.tokens.size());
+  }
+  stats_.totals += more;
+  if (disk_)
+    disk_->count(more);
+}
+
+/// Tells the disk, which does things in their order.
+void BlockStore::note_use(const Entry& entry) {
+  if (entry.file_bytes > 0 || entry.is_being_written)
+    disk_->touch(entry.key, entry.use);
+}
+
+void BlockStore::pin(const std::string& tenant, std::span<const Token> tokens) {
+  const auto pin_one = [this](const BlockKey& key) {
+    Entry& entry = *entries_.at(key);
+    if (std::exchange(entry.use.is_stable, true))
+      return;
+    stats_.pinned_bytes += entry.file_bytes;
+    note_use(entry);
+  };
+  for (const Piece& piece : find(tenant, tokens))
+    if (piece.end == piece.block_end)
+      pin_one(piece.key);
+  for (const Piece& checkpoint : checkpoints(tenant, tokens))
+    pin_one(checkpoint.key);
+}
+
+void BlockStore::look_again() {
+  if (!disk_)
+    return;
+  pump();
+  disk_->files().describe();
+  const auto names = disk_->files().names();
+  const std::unordered_set<BlockKey, BlockKeyHash> there(names.begin(), names.end());
+  std::vector<BlockKey> gone;
+  for (const auto& [key, entry] : entries_)
+    if (entry->file_bytes > 0 && !there.contains(key)) {
+      lost_file(*entry); // and there is none to be removed
+      gone.push_back(key);
     }
+  for (const BlockKey& key : gone)
+    forget(key);
+  auto found = disk_->files().scan().blocks;
+  std::erase_if(found, [this](const auto& one) { return entries_.contains(one.header.key); });
+  std::ranges::stable_sort(found, {}, [](const auto& one) { return one.header.begin; });
+  for (auto& one : found)
+    adopt(std::move(one));
+  make_disk_room(0, nullptr);
+}
+
+void BlockStore::clear() {
+  std::vector<BlockKey> firsts;
+  for (const auto& [key, root] : roots_)
+    for (const Entry* child : root->children)
+      firsts.push_back(child->key);
+  for (const BlockKey& key : firsts)
+    forget(key);
+  stats_.totals = {};
+  if (disk_)
+    disk_->files().describe();
 }
 
 void BlockStore::forget(const BlockKey& key) {
@@ -422,6 +621,7 @@ void BlockStore::forget(const BlockKey& key) {
 BlockStoreStats BlockStore::stats() const {
   BlockStoreStats stats = stats_;
   stats.blocks = entries_.size();
+  stats.unwritten_bytes = being_written_;
   return stats;
 }
 
@@ -432,18 +632,22 @@ void BlockStore::check() const {
   };
   std::size_t bytes = 0;
   std::uint64_t on_disk = 0;
+  std::uint64_t pinned = 0;
   std::size_t children = 0;
   for (const auto& [key, root] : roots_)
     children += root->children.size();
   for (const auto& [key, entry] : entries_) {
     bytes += entry->block ? entry->bytes : 0;
     on_disk += entry->file_bytes;
+    pinned += entry->use.is_stable ? entry->file_bytes : 0;
+    require(!entry->is_for_memory || entry->file_bytes == 0, "a file of what must not have one");
     children += entry->children.size();
-    require(entry->key == key && block_key(entry->parent->key, entry->tokens) == key,
+    require(entry->key == key && node_key(entry->kind, entry->parent->key, entry->tokens) == key,
             "a wrong key");
     require(!entry->block || entry->block->tokens == entry->tokens, "other tokens in the block");
     require(entry->begin == entry->parent->end(), "a gap behind the parent");
     require(entry->begin % options_.block_tokens == 0, "a block at another place than a multiple");
+    require(!entry->is_checkpoint() || entry->children.empty(), "something behind a checkpoint");
     require(std::ranges::count(entry->parent->children, entry.get()) == 1, "a child unknown");
     require(entry->block || entry->file_bytes > 0, "a block that cannot be had");
   }
@@ -451,6 +655,7 @@ void BlockStore::check() const {
   require(bytes == stats_.memory_bytes, "a wrong count of bytes");
   require(bytes <= options_.memory_bytes, "more than the budget");
   require(on_disk == stats_.disk_bytes, "a wrong count of bytes on the disk");
+  require(pinned == stats_.pinned_bytes, "a wrong count of pinned bytes");
 }
 
 } // namespace anyclaude::kv

@@ -21,6 +21,7 @@ struct BlockStoreOptions {
   std::uint64_t disk_bytes = 0; // of block files
   std::string salt;             // see root_key()
   std::string fingerprint;
+  bool checkpoints = false; // requests go on from checkpoints only: a block without one is no end
 };
 
 struct BlockStoreStats {
@@ -28,10 +29,26 @@ struct BlockStoreStats {
   std::size_t memory_bytes = 0; // of cells in host memory
   std::uint64_t disk_bytes = 0; // of block files
   std::size_t disk_blocks = 0;
+  std::size_t checkpoints = 0; // of the blocks
+  std::uint64_t pinned_bytes = 0;  // of those files, what is given up last
+  std::uint64_t unwritten_bytes = 0; // of block files that are being written
   std::uint64_t stored = 0;  // blocks, since the start
   std::uint64_t evicted = 0; // blocks given up for others, since the start
   std::uint64_t damaged = 0; // block files that proved unusable, since the start
+  StoreTotals totals;        // since the start
 };
+
+/// The tenant under which the same person's prefixes stay in memory: nothing of it reaches a disk.
+inline std::string unkept(const std::string& tenant) {
+  return tenant + '\n';
+}
+inline bool is_unkept(const std::string& tenant) {
+  return tenant.ends_with('\n');
+}
+/// The other way round.
+inline std::string kept(const std::string& tenant) {
+  return is_unkept(tenant) ? tenant.substr(0, tenant.size() - 1) : tenant;
+}
 
 /// Cells outside the model's memory, in blocks that are found by their tokens: a tree in which a
 /// block hangs below the one in front of it.
@@ -44,7 +61,13 @@ struct BlockStoreStats {
 /// times how often it was wanted, against what has been stored since (GreedyDual-Size-Frequency:
 /// Cherkasova, "Improving WWW Proxies Performance with Greedy-Dual-Size-Frequency Caching Policy",
 /// HP Labs 1998). A prefix that many requests began with therefore outlives many that were asked
-/// once.
+/// once. On the disk, what is pinned outlives everything else, as long as it takes no more than half
+/// of the budget.
+///
+/// Where requests go on from checkpoints, these hang below the whole block in front of their place:
+///
+///     root of a tenant ── block 0 ─┬─ block 1 ─── checkpoint at 530
+///                                  └─ checkpoint at 300, behind tools and system prompt
 ///
 /// With a disk, every block is written to it as well, behind the engine's back, and host memory
 /// holds copies that can be dropped. What was on the disk when the store was opened can be had.
@@ -57,19 +80,29 @@ class BlockStore {
   BlockStore(const BlockStore&) = delete;
   BlockStore& operator=(const BlockStore&) = delete;
 
-  /// A part of a prefix that can be had: tokens [begin, end) of it are the first ones of a block.
+  /// A part of a prefix that can be had: tokens [begin, end) of it are the first ones of a block, or
+  /// all of a checkpoint.
   struct Piece {
+    NodeKind kind = NodeKind::block;
     BlockKey key;
     int begin = 0;
     int end = 0;
     int block_end = 0;
     std::size_t bytes = 0; // of the whole block
     bool is_in_memory = false;
+    std::uint64_t hits = 0; // see count_hit()
   };
 
   /// The pieces that make up the longest stored prefix of `tokens`, in order, without a gap. Tokens
   /// are compared, not just keys.
   std::vector<Piece> find(const std::string& tenant, std::span<const Token> tokens) const;
+
+  /// The pieces of the longest stored prefix of `tokens` that ends with a checkpoint: whole blocks,
+  /// and the checkpoint. Empty when there is none.
+  std::vector<Piece> find_checkpoint(const std::string& tenant, std::span<const Token> tokens) const;
+
+  /// All checkpoints on the way through `tokens`, in order.
+  std::vector<Piece> checkpoints(const std::string& tenant, std::span<const Token> tokens) const;
 
   int block_tokens() const { return options_.block_tokens; }
 
@@ -91,6 +124,11 @@ class BlockStore {
   /// and nothing is stored, when a block in front of it is missing or there is no room.
   bool put(const std::string& tenant, std::span<const Token> tokens, std::vector<std::byte> cells,
            double seconds);
+
+  /// Stores the checkpoint behind `tokens`, whose whole blocks must be there; `cells` are those of
+  /// the tokens behind them. `seconds` is what computing from the checkpoint before would take.
+  bool put_checkpoint(const std::string& tenant, std::span<const Token> tokens,
+                      std::vector<std::byte> cells, SavedState state, double seconds);
 
   enum class Have { yes, coming, no };
   struct Fetched {
@@ -115,8 +153,19 @@ class BlockStore {
   /// Some block in host memory; null when there is none.
   BlockPointer any() const;
 
-  /// Says that a request began with these pieces.
-  void count_hit(std::span<const Piece> pieces);
+  /// Says that a request for `asked` tokens began with these pieces, and that `found` tokens are
+  /// not computed for it.
+  void count_hit(std::span<const Piece> pieces, int found, int asked);
+
+  /// Says that these tokens are tools and stable system text, which other sessions begin with as
+  /// well: whole blocks of them are pinned.
+  void pin(const std::string& tenant, std::span<const Token> tokens);
+
+  /// Finds out what others have removed from the disk and added to it.
+  void look_again();
+
+  /// Gives everything up.
+  void clear();
 
   /// Forgets a block and all behind it: its cells proved unusable.
   void forget(const BlockKey& key);
@@ -135,6 +184,10 @@ class BlockStore {
   static const Entry* best_child(const Entry& parent, std::span<const Token> rest, int& matched);
   std::size_t before_last(std::size_t tokens) const;
   const Entry* parent_of_last(const std::string& tenant, std::span<const Token> tokens) const;
+  const Entry* whole_blocks(const std::string& tenant, std::span<const Token> tokens) const;
+  static const Entry* checkpoint_child(const Entry& parent, std::span<const Token> tokens);
+  bool insert(Entry& parent, Block block, double seconds);
+  static Piece piece_of(const Entry& entry, int end);
   void supersede(Entry& parent, std::span<const Token> tokens);
   void load(std::vector<BlockFiles::Found> found);
   void adopt(BlockFiles::Found found);
@@ -143,7 +196,10 @@ class BlockStore {
   void remove(Entry* entry);
   void drop_cells(Entry& entry);
   void write(Entry& entry);
+  void note_use(const Entry& entry);
+  void lost_file(Entry& entry);
   bool make_disk_room(std::uint64_t bytes, const Entry* keep);
+  void lower_if_useless(Entry& entry) const;
   double worth(const Entry& entry) const;
 
   BlockStoreOptions options_;

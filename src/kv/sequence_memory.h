@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -9,6 +10,9 @@ namespace anyclaude::kv {
 
 using Token = std::int32_t;
 using SequenceId = std::int32_t;
+
+/// A state that was saved, see StateMemory; never changed, so that several can hold it.
+using SavedState = std::shared_ptr<const std::vector<std::byte>>;
 
 /// The cells of a model's KV memory, as sequences see them: a cell holds one token's keys and
 /// values and may belong to several sequences at once. The engine implements this over libllama;
@@ -42,7 +46,8 @@ class StateMemory : public SequenceMemory {
 };
 
 /// A memory whose cells can leave it as bytes and come back: what was computed once can be kept
-/// elsewhere. Only for cells of full attention.
+/// elsewhere. Only for cells of full attention: a state beside them is left out, and taken away from
+/// a sequence that cells come back to. The memory may be without such cells; the bytes are then none.
 class BlockMemory {
  public:
   virtual ~BlockMemory() = default;

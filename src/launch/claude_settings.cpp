@@ -246,7 +246,9 @@ std::string url_with_token(const std::string& base_url, const std::string& token
 }
 
 Variables claude_variables(const ClaudeConnection& connection) {
-  const std::string prefix = connection.session.empty() ? "" : "/s/" + connection.session;
+  const std::string prefix = connection.session.empty()
+                                 ? ""
+                                 : (connection.is_private ? "/p/" : "/s/") + connection.session;
   Variables variables;
   if (connection.own_login) {
     variables.emplace_back("ANTHROPIC_BASE_URL",

@@ -165,11 +165,6 @@ class Canonicalizer {
            ": not shown, this model cannot see images]";
   }
 
-  std::string placeholder(const anthropic::UnsupportedBlock& block) {
-    out_.warnings.push_back("content of type " + block.type + " is shown as a placeholder");
-    return block.description;
-  }
-
   std::string reference(const anthropic::ToolReferenceBlock& block) {
     const auto tool = deferred_.find(block.tool_name);
     if (tool == deferred_.end())
@@ -190,7 +185,7 @@ class Canonicalizer {
                                  return std::string("[image: shown below]");
                                },
                                [&](const anthropic::ToolReferenceBlock& b) { return reference(b); },
-                               [&](const anthropic::UnsupportedBlock& b) { return placeholder(b); },
+                               [](const anthropic::UnsupportedBlock& b) { return b.description; },
                            },
                            block));
     if (is_blank(text))
@@ -247,7 +242,7 @@ class Canonicalizer {
               },
               [&](const anthropic::ToolResultBlock& b) { results.push_back(&b); },
               [&](const anthropic::ToolReferenceBlock& b) { add_paragraph(text, reference(b)); },
-              [&](const anthropic::UnsupportedBlock& b) { add_paragraph(text, placeholder(b)); },
+              [&](const anthropic::UnsupportedBlock& b) { add_paragraph(text, b.description); },
               [](const auto&) {}, // the assistant's own blocks mean nothing here
           },
           block);
@@ -280,7 +275,7 @@ class Canonicalizer {
                                          {{"name", control_.protect(b.name)},
                                           {"arguments", protect_strings(b.input, control_)}}}});
                      },
-                     [&](const anthropic::UnsupportedBlock& b) { text += placeholder(b); },
+                     [&](const anthropic::UnsupportedBlock& b) { text += b.description; },
                      [](const auto&) {},
                  },
                  block);

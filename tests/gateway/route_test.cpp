@@ -27,6 +27,12 @@ TEST(Route, TheSessionPrefix) {
   const Route route = route_of("/s/a-B_9/v1/messages");
   EXPECT_EQ(route.endpoint, Endpoint::messages);
   EXPECT_EQ(route.session, "a-B_9");
+  EXPECT_FALSE(route.is_private);
+  const Route hidden = route_of("/p/a-B_9/v1/messages");
+  EXPECT_EQ(hidden.endpoint, Endpoint::messages);
+  EXPECT_EQ(hidden.session, "a-B_9");
+  EXPECT_TRUE(hidden.is_private);
+  EXPECT_EQ(route_of("/p//v1/messages").endpoint, Endpoint::unknown);
   EXPECT_EQ(route_of("/s/a").endpoint, Endpoint::root);
   EXPECT_EQ(route_of("/s/a/").endpoint, Endpoint::root);
   EXPECT_EQ(route_of("/v1/messages").session, "");

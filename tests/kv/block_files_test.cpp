@@ -49,7 +49,8 @@ Block block_of(int number, const BlockKey& parent, std::size_t bytes = 5000) {
 
 bool same(const Block& a, const Block& b) {
   return a.key == b.key && a.parent == b.parent && a.begin == b.begin && a.tokens == b.tokens &&
-         a.cells == b.cells;
+         a.cells == b.cells &&
+         a.kind == b.kind && (a.state ? b.state && *a.state == *b.state : !b.state);
 }
 
 class BlockFilesTest : public testing::Test {
@@ -74,7 +75,7 @@ TEST_F(BlockFilesTest, WhatIsWrittenIsReadAgain) {
   for (const int number : {1, 255, 256}) {
     const Block block = block_of(number, parent);
     ASSERT_TRUE(files->write(block, 12.5));
-    EXPECT_EQ(block_file_size(block.tokens.size(), block.cells.size()),
+    EXPECT_EQ(block_file_size(block),
               fs::file_size(file_of(*files, block.key)));
     const auto read = files->read(block.key);
     ASSERT_TRUE(read) << to_string(read.error());
@@ -84,6 +85,53 @@ TEST_F(BlockFilesTest, WhatIsWrittenIsReadAgain) {
   EXPECT_EQ(scan.blocks.size(), 3u);
   EXPECT_EQ(scan.blocks.front().header.seconds, 12.5);
   EXPECT_TRUE(scan.damaged.empty());
+}
+
+TEST_F(BlockFilesTest, ACheckpointHasTheStateAndMayHaveNoCells) {
+  const auto files = open();
+  for (const int tokens : {0, 1, 255})
+    for (const std::size_t cells : {0, 3000}) {
+      Block block = block_of(tokens, parent, cells);
+      block.kind = NodeKind::checkpoint;
+      block.tokens.resize(static_cast<std::size_t>(tokens));
+      block.begin = 512;
+      block.state = std::make_shared<const std::vector<std::byte>>(7000 + cells, std::byte{9});
+      block.key = node_key(block.kind, parent, block.tokens);
+      EXPECT_NE(block.key, block_key(parent, block.tokens));
+      ASSERT_TRUE(files->write(block, 3));
+      EXPECT_EQ(block_file_size(block), fs::file_size(file_of(*files, block.key)));
+      // Read into the room of a larger block.
+      const auto read = files->read(block.key, std::vector<std::byte>(9999, std::byte{1}));
+      ASSERT_TRUE(read) << to_string(read.error());
+      EXPECT_TRUE(same(*read, block));
+    }
+  EXPECT_TRUE(files->scan().damaged.empty());
+}
+
+TEST_F(BlockFilesTest, ABlockOfAMemoryWithoutCellsIsItsTokens) {
+  const auto files = open();
+  const Block block = block_of(200, parent, 0);
+  ASSERT_TRUE(files->write(block, 3));
+  const auto read = files->read(block.key, std::vector<std::byte>(9999, std::byte{1}));
+  ASSERT_TRUE(read) << to_string(read.error());
+  EXPECT_TRUE(same(*read, block));
+  EXPECT_EQ(files->scan().blocks.front().header.section_bytes(), 0u);
+}
+
+/// A header with another one's fields and a checksum that fits.
+TEST_F(BlockFilesTest, SectionsThatDoNotFitTheKindAreDamage) {
+  Block block = block_of(30, parent, 100);
+  const auto sound = write_header(block, fingerprint_key("model"), 1);
+  EXPECT_TRUE(read_header(sound));
+  block.state = std::make_shared<const std::vector<std::byte>>(50); // of a block
+  EXPECT_FALSE(read_header(write_header(block, fingerprint_key("model"), 1)));
+  block.kind = NodeKind::checkpoint;
+  block.key = node_key(block.kind, parent, block.tokens);
+  EXPECT_TRUE(read_header(write_header(block, fingerprint_key("model"), 1)));
+  block.state = nullptr; // a checkpoint without one
+  EXPECT_FALSE(read_header(write_header(block, fingerprint_key("model"), 1)));
+  block.kind = static_cast<NodeKind>(3);
+  EXPECT_FALSE(read_header(write_header(block, fingerprint_key("model"), 1)));
 }
 
 TEST_F(BlockFilesTest, IsPrivateAndKeepsItsSalt) {
@@ -125,7 +173,7 @@ TEST_F(BlockFilesTest, OtherModelsAndOtherVersionsAreNotRead) {
 
   std::fstream file(file_of(*files, block.key), std::ios::binary | std::ios::in | std::ios::out);
   file.seekp(8);
-  file.put(2);
+  file.put(1);
   file.close();
   EXPECT_EQ(files->read(block.key).error(), Damage::other_version);
 }

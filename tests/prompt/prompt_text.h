@@ -61,7 +61,7 @@ inline std::string prompt_text(const std::string& body, Layout layout = Layout::
   auto parsed = ChatTemplate::parse(chat_template, "", "");
   EXPECT_TRUE(parsed) << parsed.error();
   const auto built = PromptBuilder(std::move(*parsed), byte_tokenizer({}),
-                                   {.layout = layout, .tool_order_folder = {}})
+                                   {.layout = layout})
                          .build(parsed_request(body));
   EXPECT_TRUE(built) << (built ? "" : built.error().message);
   return built ? text_of(built->tokens, {}) : "";
