@@ -100,14 +100,13 @@ bool CheckpointMover::copy_next_of(const Keeping& next) {
   return true;
 }
 
-/// Of the checkpoints on the way to a new one, keeps those that a request would make who computed
-/// all of it, and those that requests started from.
+/// Of the checkpoints on the way to a new one, those that requests started from stay in any case.
 void CheckpointMover::thin_out(const Keeping& path) {
   const auto there = store_.checkpoints(path.tenant, path.tokens);
   std::vector<int> places;
   for (const Piece& piece : there)
     places.push_back(piece.end);
-  const auto wanted = plan_checkpoints(places, 0, 0, places.back() + 1);
+  const auto wanted = thin_checkpoints(places);
   for (const Piece& piece : there)
     if (piece.hits == 0 && !std::ranges::binary_search(wanted, piece.end))
       store_.forget(piece.key);

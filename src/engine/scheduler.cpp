@@ -370,6 +370,7 @@ void Scheduler::restart(RunningJob& job) {
   reused_tokens_ -= static_cast<std::uint64_t>(job.restored);
   restored_tokens_ -= static_cast<std::uint64_t>(job.restored);
   job.restored = 0;
+  job.stored.clear();
   job.may_restore = false;
   tree_->drop(std::exchange(job.sequence, -1));
   suspend(job);
