@@ -1,23 +1,28 @@
 """What the real Claude Code's requests reuse, on a model whose answers are scripted: questions,
-directories, tools, subagents, an MCP server, plan mode, compaction.
+directories, tools, subagents, an MCP server, plan mode, compaction, restarts, and a conversation that
+began on the real Claude.
 
-    ./dev bench claude-code [--only NAME...] [--json F]
+    ./dev bench claude-code [--peer llama-server] [--only NAME...] [--json F]
 """
 
 import argparse
 import contextlib
 import json
 import pathlib
+import sqlite3
 import subprocess
 import sys
 import tempfile
 
+from recorder import passing_on, playing_claude, serving
 from report import Report
-from servers import REPOSITORY
+from servers import REPOSITORY, LlamaServer, Setting, progress
 
 sys.path.insert(0, str(REPOSITORY / "tests/cli"))
+from daemon import wait_for  # noqa: E402
 from person import CLAUDE, PROGRAM, Person, run  # noqa: E402
 
+BLOCK = 256  # tokens
 CONTEXT = 131_072  # tokens: room for every scenario, so that nothing is evicted
 TURNS = 12
 MCP_SERVER = REPOSITORY / "bench/mcp_server.py"
@@ -62,15 +67,14 @@ SCRIPTS[-2]["when"].pop("tool")
 
 
 class Desk:
-    """A person at work, a daemon that runs throughout, and what each request cost."""
+    """A person at work, a server, and what each request cost."""
 
-    def __init__(self, folder, report):
-        self.person = Person(folder, folder / "scripted.gguf")
+    who = None
+
+    def __init__(self, folder, model, report):
+        folder.mkdir()
+        self.person = Person(folder, model)
         self._report = report
-        script = folder / "script.json"
-        script.write_text(json.dumps({"scripts": SCRIPTS}))
-        made = run([PROGRAM, "model", "demo", "--script", script, "-o", self.person.model])
-        assert made.returncode == 0, made.stderr
         self.elsewhere = folder / "elsewhere"
         for project in (self.person.project, self.elsewhere):
             project.mkdir(exist_ok=True)
@@ -84,31 +88,125 @@ class Desk:
         for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", f"About {project.name}"]):
             run([*git, *arguments], env=self.person.environment).check_returncode()
 
-    @contextlib.contextmanager
-    def daemon(self):
-        state = self.person.files / "state"
-        state.mkdir(mode=0o700, exist_ok=True)
-        with open(state / "daemon.log", "a", encoding="utf-8") as log:
-            process = subprocess.Popen(
-                [str(PROGRAM), "serve", "--model", str(self.person.model), "--ctx", str(CONTEXT)],
-                stdout=subprocess.PIPE, stderr=log, env=self.person.environment)
-            process.stdout.readline()  # it listens
-            try:
-                yield
-            finally:
-                process.terminate()
-                process.wait(timeout=60)
-
     def ask(self, case, words, *arguments, project=None, mode="bypassPermissions"):
         """A headless question; returns its requests in the order in which they ended."""
-        before = len(self.person.records())
-        self.person.ask(words, *arguments, "--permission-mode", mode, project=project)
-        records = self.person.records()[before:]
+        progress(f"{self.who}: {case}")
+        before = len(self.records())
+        self._send(words, *arguments, "--permission-mode", mode, project=project)
+        records = self.records()[before:]
         assert records and all(record.status == 200 for record in records), records
         for record in records:
             for name in ("prompt", "reused", "computed"):
-                self._report.add("anyclaude", f"{case}_{name}", getattr(record, name), "tokens")
+                self._report.add(self.who, f"{case}_{name}", getattr(record, name), "tokens")
         return records
+
+
+class Ours(Desk):
+    """With a daemon that runs throughout."""
+
+    who = "anyclaude"
+
+    @contextlib.contextmanager
+    def server(self):
+        self.start()
+        try:
+            yield
+        finally:
+            self._process.terminate()
+            self._process.wait(timeout=60)
+
+    def start(self):
+        state = self.person.files / "state"
+        state.mkdir(mode=0o700, exist_ok=True)
+        with open(state / "daemon.log", "a", encoding="utf-8") as log:
+            self._process = subprocess.Popen(
+                [str(PROGRAM), "serve", "--model", str(self.person.model), "--ctx", str(CONTEXT)],
+                stdout=subprocess.PIPE, stderr=log, env=self.person.environment)
+        self._process.stdout.readline()  # it listens
+
+    def kill(self):
+        self._process.kill()
+        self._process.wait()
+
+    def records(self):
+        return self.person.records()
+
+    def _send(self, words, *arguments, project):
+        self.person.ask(words, *arguments, project=project)
+
+    def wait_until_stored(self, record, answers):
+        """Until the whole blocks of a conversation have their files, and all answers are kept."""
+        cache = self.person.files / "cache"
+
+        def answers_stored():
+            with sqlite3.connect(f"file:{cache}/replay/replay.db?mode=ro", uri=True) as database:
+                return database.execute("SELECT count(*) FROM turns").fetchone()[0]
+
+        wait_for(lambda: answers_stored() >= answers, "the answers are stored", 60)
+        tokens = record.prompt + record.output - 1
+        wait_for(lambda: len(list(cache.glob("prefixes/*/*/*.kv"))) >= tokens // BLOCK,
+                 "the blocks are stored", 120)
+
+
+class Theirs(Desk):
+    """With llama-server, which Claude Code is sent to as its own documentation says."""
+
+    who = "llama-server"
+
+    def __init__(self, folder, model, report):
+        super().__init__(folder, model, report)
+        self._folder = folder
+        self._costs = []
+
+    @contextlib.contextmanager
+    def server(self):
+        self.start()
+        try:
+            with serving(passing_on(lambda: self._server.port, self._costs)) as self._port:
+                yield
+        finally:
+            self._server.stop()
+
+    def start(self):
+        self._server = LlamaServer(Setting(self.person.model, CONTEXT, 2), self._folder)
+
+    def kill(self):
+        self._server.kill()
+
+    def records(self):
+        return self._costs
+
+    def _send(self, words, *arguments, project):
+        done = run([CLAUDE, "-p", words, "--output-format", "json", *arguments],
+                   cwd=project or self.person.project,
+                   env=self.person.environment | direct(self._port))
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def wait_until_stored(self, record, answers):
+        """It keeps nothing by itself."""
+
+
+def direct(port, model="local"):
+    """The environment that sends Claude Code to a server without anyclaude between."""
+    models = dict.fromkeys(("ANTHROPIC_MODEL", "ANTHROPIC_DEFAULT_OPUS_MODEL",
+                            "ANTHROPIC_DEFAULT_SONNET_MODEL", "ANTHROPIC_DEFAULT_HAIKU_MODEL",
+                            "ANTHROPIC_SMALL_FAST_MODEL", "CLAUDE_CODE_SUBAGENT_MODEL"), model)
+    return models | {"ANTHROPIC_BASE_URL": f"http://127.0.0.1:{port}",
+                     "ANTHROPIC_AUTH_TOKEN": "any",
+                     "CLAUDE_CODE_MAX_CONTEXT_TOKENS": str(CONTEXT // 2),
+                     "CLAUDE_CODE_MAX_OUTPUT_TOKENS": "16000",
+                     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+                     "CLAUDE_STREAM_IDLE_TIMEOUT_MS": "1800000",
+                     "CLAUDE_STREAM_FIRST_BYTE_TIMEOUT_MS": "1800000",
+                     "API_FORCE_IDLE_TIMEOUT": "0", "API_TIMEOUT_MS": "7200000"}
+
+
+def scripted_model(folder):
+    script = folder / "script.json"
+    script.write_text(json.dumps({"scripts": SCRIPTS}))
+    made = run([PROGRAM, "model", "demo", "--script", script, "-o", folder / "scripted.gguf"])
+    assert made.returncode == 0, made.stderr
+    return folder / "scripted.gguf"
 
 
 def of_the_whole(record, words):
@@ -190,27 +288,77 @@ def compaction(desk, figures):
     desk.ask("after_compaction", "And now?", "--continue")
 
 
-SCENARIOS = {scenario.__name__: scenario for scenario in
-             (questions, tool_loop, deferred_tool, subagents, mcp_server, plan_mode, compaction)}
+def restart(desk, figures):
+    """The server is killed in the middle of a conversation, and started again."""
+    requests = desk.ask("before_restart", "MANY-TURNS please, and then a restart")
+    requests += desk.ask("before_restart", "And what else?", "--continue")
+    desk.wait_until_stored(requests[-1], len(requests))
+    desk.kill()
+    desk.start()
+    after = desk.ask("after_restart", "Are you still there?", "--continue")
+    figures.add("reuse_after_restart", of_the_conversation(requests[-1:] + after))
+
+
+def begun_elsewhere(desk, figures):
+    """The client's own record of a conversation with the real Claude is resumed."""
+    model = "claude-sonnet-4-5-20250929"
+    with serving(playing_claude(model)) as port:
+        begun = run([CLAUDE, "-p", "What is in this folder?", "--output-format", "json",
+                     "--permission-mode", "bypassPermissions"], cwd=desk.person.project,
+                    env=desk.person.environment | direct(port, model))
+    assert begun.returncode == 0, begun.stdout + begun.stderr
+    session = json.loads(begun.stdout)["session_id"]
+    (record,) = desk.person.home.glob(f".claude/projects/*/{session}.jsonl")
+    kept = record.read_text()
+    assert "toolu_01" in kept and "msg_01" in kept and model in kept, kept
+    resumed = desk.ask("resumed", "Go on with it.", "--resume", session)
+    resumed += desk.ask("resumed", "And now?", "--resume", session)
+    figures.add("reuse_conversation", of_the_conversation(resumed))
+
+
+TOGETHER = (questions, tool_loop, deferred_tool, subagents, mcp_server, plan_mode, compaction,
+            begun_elsewhere)
+ALONE = (restart,)  # counts what is on the disk
+SCENARIOS = [scenario.__name__ for scenario in TOGETHER + ALONE]
+PEERS = {Theirs.who: Theirs}
+
+
+def measure(kind, folder, model, report, names):
+    """Runs the scenarios with one server; its shares."""
+    figures = Figures()
+    for number, group in enumerate((TOGETHER, ALONE)):
+        chosen = [scenario for scenario in group if scenario.__name__ in names]
+        if not chosen:
+            continue
+        desk = kind(folder / f"{kind.who[0]}{number}", model, report)
+        with desk.server():
+            for scenario in chosen:
+                scenario(desk, figures)
+    return figures.smallest
 
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench claude-code",
                                      description=__doc__.split("\n\n", maxsplit=1)[0])
-    parser.add_argument("--only", nargs="*", choices=SCENARIOS, default=list(SCENARIOS))
+    parser.add_argument("--peer", choices=PEERS, help="also measure this server")
+    parser.add_argument("--only", nargs="*", choices=SCENARIOS, default=SCENARIOS)
     parser.add_argument("--json", help="write the figures to this file as well")
     options = parser.parse_args()
     if not CLAUDE:
         sys.exit("Claude Code is not installed: the npm registry could not be reached")
+    version = run([CLAUDE, "--version"]).stdout.split()[0]
     with tempfile.TemporaryDirectory(prefix="anyclaude-") as name:
-        report = Report({"file": "a scripted demo model, tiny"})
-        figures = Figures()
-        desk = Desk(pathlib.Path(name), report)
-        with desk.daemon():
-            for scenario in options.only:
-                SCENARIOS[scenario](desk, figures)
-    for ratio, value in sorted(figures.smallest.items()):
-        report.ratio(ratio, value)
+        folder = pathlib.Path(name)
+        report = Report({"file": "a scripted demo model, tiny", "client": f"Claude Code {version}"})
+        model = scripted_model(folder)
+        if options.peer:
+            theirs = measure(PEERS[options.peer], folder, model, report, options.only)
+            for share, value in sorted(theirs.items()):
+                report.add(options.peer, share, value, "share")
+        ours = measure(Ours, folder, model, report, options.only)
+    for share, value in sorted(ours.items()):
+        report.add("anyclaude", share, value, "share")
+        report.ratio(share, value)
     report.print()
     if options.json:
         report.write(options.json)

@@ -5,7 +5,10 @@ find_package(nlohmann_json 3.11 REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(tomlplusplus REQUIRED)
+find_package(ftxui REQUIRED)
 find_package(Boost 1.83 REQUIRED CONFIG)
+find_package(SQLite3 3.37 REQUIRED) # STRICT tables
+find_package(OpenSSL 3 REQUIRED)
 
 # v0.7.0 is the release that Debian's libllama-dev 0.7.0 is made from, and the API we are written
 # against. Building it this way has not been tried: it needs github.com at configure time.

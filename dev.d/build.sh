@@ -88,13 +88,15 @@ benchmark_names() {
   done
 }
 
-# bench_program FILE.py ARGS...: those that drive Claude Code get it.
+# bench_program FILE.py ARGS...: those that drive Claude Code get it, and so for claude-code-router.
 bench_program() {
   local file=$1
   shift
-  if grep -q CLAUDE "$file"; then ensure_claude_code; fi
+  if grep -qw CLAUDE "$file"; then ensure_claude_code; fi
+  if grep -q ANYCLAUDE_CLAUDE_CODE_ROUTER "$file"; then ensure_claude_code_router; fi
   inside env PYTHONDONTWRITEBYTECODE=1 "ANYCLAUDE_BIN=$repository/build/bin/anyclaude" IS_SANDBOX=1 \
-    ${claude_program:+"ANYCLAUDE_CLAUDE=$claude_program"} python3 "$file" "$@"
+    ${claude_program:+"ANYCLAUDE_CLAUDE=$claude_program"} \
+    ${claude_code_router:+"ANYCLAUDE_CLAUDE_CODE_ROUTER=$claude_code_router"} python3 "$file" "$@"
 }
 
 command_bench() {

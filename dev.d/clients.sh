@@ -1,7 +1,9 @@
 # The clients that talk to our engine, the demo model they talk to, and `./dev run`.
 
-claude_code_version=2.1.330
+claude_code_version=${ANYCLAUDE_CLAUDE_CODE_VERSION:-2.1.330}
 node_sdk_version=1.12.0
+claude_code_router_version=2.0.0 # the last that is one program of its own
+axe_version=4.14.1
 
 # npm of the host when its Node is recent enough, else the root's or container's.
 npm_command() {
@@ -82,6 +84,36 @@ ensure_node_sdk() {
       locked npm_folder "$folder" "@anthropic-ai/sdk@$node_sdk_version"
   fi
   node_sdk=$repository/$folder
+}
+
+# Sets claude_code_router to the program of the gateway that ours is compared with; empty as above.
+claude_code_router=
+ensure_claude_code_router() {
+  local folder=.cache/claude-code-router/$claude_code_router_version package=@musistudio/claude-code-router
+  if [ ! -d "$folder/node_modules/$package" ]; then
+    if ! registry_answers "$package@$claude_code_router_version"; then
+      note "the npm registry cannot be reached: no claude-code-router $claude_code_router_version"
+      return 0
+    fi
+    step "Installing claude-code-router $claude_code_router_version into $folder" \
+      locked npm_folder "$folder" "$package@$claude_code_router_version"
+  fi
+  claude_code_router=$repository/$folder/node_modules/$package/dist/cli.js
+}
+
+# Sets axe to a folder whose node_modules/ has axe-core, which finds what keeps people from using a page;
+# empty as above.
+axe=
+ensure_axe() {
+  local folder=.cache/axe/$axe_version
+  if [ ! -d "$folder/node_modules/axe-core" ]; then
+    if ! registry_answers "axe-core@$axe_version"; then
+      note "the npm registry cannot be reached: no axe-core $axe_version"
+      return 0
+    fi
+    step "Installing axe-core $axe_version into $folder" locked npm_folder "$folder" "axe-core@$axe_version"
+  fi
+  axe=$repository/$folder
 }
 
 # Sets demo_model to the default demo model, made once for every state of its generator's sources.

@@ -74,6 +74,7 @@ run_pytest() { # NAME STRICT FOLDER ARGS...
   shift 3
   run_group "$name" "$strict" env "ANYCLAUDE_BIN=$repository/build/bin/anyclaude" \
     ${claude_program:+"ANYCLAUDE_CLAUDE=$claude_program"} ${node_sdk:+"ANYCLAUDE_NODE_SDK=$node_sdk"} \
+    ${axe:+"ANYCLAUDE_AXE=$axe"} ${ANYCLAUDE_SCREENSHOTS:+"ANYCLAUDE_SCREENSHOTS=$ANYCLAUDE_SCREENSHOTS"} \
     PYTHONDONTWRITEBYTECODE=1 IS_SANDBOX=1 python3 -m pytest -p no:cacheprovider -ra --durations=5 \
     --junitxml="$results/$name.xml" "$folder" "$@"
 }
@@ -105,16 +106,17 @@ test_groups() { # GROUP... -- ARGS
   local groups=() group
   while [ $# -gt 0 ] && [ "$1" != -- ]; do
     case $1 in
-      unit | engine | api | cli | property) groups+=("$1") ;;
-      *) die "there is no test group '$1'; unit, engine, api, cli and property there are" ;;
+      unit | engine | api | cli | dashboard | property) groups+=("$1") ;;
+      *) die "there is no test group '$1'; unit, engine, api, cli, dashboard and property there are" ;;
     esac
     shift
   done
   [ $# -eq 0 ] || shift
-  [ ${#groups[@]} -gt 0 ] || groups=(unit engine api cli)
+  [ ${#groups[@]} -gt 0 ] || groups=(unit engine api cli dashboard)
   build release
   case " ${groups[*]} " in *" api "*) ensure_node_sdk ;; esac
   case " ${groups[*]} " in *" cli "*) ensure_claude_code ;; esac
+  case " ${groups[*]} " in *" dashboard "*) ensure_axe ;; esac
   start_summary
   run_host_start
   for group in "${groups[@]}"; do
@@ -125,6 +127,7 @@ test_groups() { # GROUP... -- ARGS
         run_gtest property-engine build/bin/engine_tests '--gtest_filter=*Property*' "$@"
         ;;
       api) run_pytest api "${node_sdk:+yes}" tests/api "$@" ;;
+      dashboard) run_pytest dashboard "${axe:+yes}" tests/browser ;;
       cli) run_pytest cli "${claude_program:+yes}" tests/cli "$@" ;;
     esac
   done

@@ -208,7 +208,8 @@ class Daemon:
         buffered = b""
         deadline = time.monotonic() + seconds
         descriptor = self._process.stdout.fileno()
-        while not {"ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN"} <= found.keys():
+        in_path = "/t/"  # where the token stands in claude mode, whose headers are another server's
+        while not ("ANTHROPIC_AUTH_TOKEN" in found or in_path in found.get("ANTHROPIC_BASE_URL", "")):
             left = max(0, deadline - time.monotonic())
             readable, _, _ = select.select([descriptor], [], [], left)
             part = os.read(descriptor, 4096) if readable else b""
@@ -216,8 +217,8 @@ class Daemon:
             buffered += part
             complete = buffered[: buffered.rfind(b"\n") + 1].decode()
             found = dict(line.strip().split("=", 1) for line in complete.splitlines() if "=" in line)
-        self.base_url = found["ANTHROPIC_BASE_URL"]
-        self.token = found["ANTHROPIC_AUTH_TOKEN"]
+        self.base_url, _, token = found["ANTHROPIC_BASE_URL"].partition(in_path)
+        self.token = urllib.parse.unquote(token) or found["ANTHROPIC_AUTH_TOKEN"]
 
     def _forget(self):
         if self in Daemon.running:

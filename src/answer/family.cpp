@@ -1,15 +1,12 @@
 #include "answer/format.h"
 
+#include "text/letter_case.h"
+
 #include <algorithm>
 
 namespace anyclaude::answer {
 
 namespace {
-
-bool equal_but_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::ranges::equal(a, b, {}, lower, lower);
-}
 
 /// The wrapper's name in "<｜DSML｜function_calls>" or "<minimax:tool_call>".
 std::string wrapper_name(std::string_view source, std::string_view prefix) {
@@ -125,7 +122,7 @@ const ToolSpec* ToolSet::find(std::string_view name) const {
     return &*exact;
   const ToolSpec* alike = nullptr;
   for (const ToolSpec& tool : tools_)
-    if (equal_but_case(tool.name, name)) {
+    if (text::equal_ignoring_case(tool.name, name)) {
       if (alike)
         return nullptr;
       alike = &tool;

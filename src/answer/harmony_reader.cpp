@@ -137,11 +137,14 @@ class HarmonyReader : public AnswerReader {
                   bool at_end, Writer& writer) {
     std::string_view body = behind;
     skip_blank(body);
-    if (body.empty() && !at_end)
+    const auto ends = [body](std::string_view end) { return body.starts_with(end); };
+    const auto may_end = [&](std::string_view end) { return may_become(body, end, at_end); };
+    if ((body.empty() && !at_end) || (!body.empty() && std::ranges::any_of(kEnds, may_end)))
       return false;
+    const bool has_no_input = body.empty() || std::ranges::any_of(kEnds, ends);
     if (recipient.starts_with(kFunctions))
       recipient.remove_prefix(kFunctions.size());
-    if (!body.empty() && !body.starts_with('{') && !body.starts_with("<|")) {
+    if (!has_no_input && !body.starts_with('{')) {
       // No JSON, as gpt-oss writes to tools of its own: shown, with whom it was for.
       writer.paragraph();
       writer.text("to=" + std::string(recipient) + ": ");

@@ -54,6 +54,14 @@ bool says_type(const Json& schema) {
   return false;
 }
 
+/// string="tru" and the like. Anything more is no attribute, but what a tag without its end would
+/// swallow.
+bool is_misspelt_type(std::string_view attributes) {
+  return take(attributes, "string=\"") && std::ranges::all_of(attributes, [](char c) {
+           return c == '"' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+         });
+}
+
 } // namespace
 
 void TaggedArguments::begin(const ToolSpec* tool) {
@@ -140,7 +148,7 @@ bool TaggedArguments::open_value(std::string_view& text, bool at_end, Writer& wr
       kind_ = Kind::string;
     else if (attributes == "string=\"false\"" && kind_ != Kind::choice)
       kind_ = Kind::json;
-    else if (end == npos || (!attributes.empty() && !attributes.starts_with("string=\"")))
+    else if (end == npos || (!attributes.empty() && !is_misspelt_type(attributes)))
       return this->end(writer, true);
     rest.remove_prefix(end + 1);
   } else if (!syntax_.value_open.empty()) {

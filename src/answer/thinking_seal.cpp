@@ -1,13 +1,9 @@
 #include "answer/thinking_seal.h"
 
 #include <blake3.h>
-#include <fcntl.h>
-#include <sys/random.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-#include <stdexcept>
+#include <array>
+#include <cstddef>
 
 namespace anyclaude::answer {
 
@@ -16,20 +12,8 @@ namespace {
 constexpr std::string_view kPrefix = "anyclaude2.";
 constexpr std::size_t kBytes = 16;
 
-ThinkingSeal::Key random_key() {
-  ThinkingSeal::Key key{};
-  if (getrandom(key.data(), key.size(), 0) != static_cast<ssize_t>(key.size()))
-    throw std::runtime_error("the operating system gives no random numbers");
-  return key;
-}
-
-std::unexpected<std::string> fault(const std::filesystem::path& file, const char* what) {
-  return std::unexpected("cannot " + std::string(what) + " " + file.string() + ": " +
-                         std::strerror(errno));
-}
-
 /// Keyed BLAKE3, in hexadecimal digits.
-std::string mac(const ThinkingSeal::Key& key, std::string_view text, std::size_t bytes) {
+std::string mac(const text::Key& key, std::string_view text, std::size_t bytes) {
   constexpr std::string_view kHex = "0123456789abcdef";
   blake3_hasher hasher;
   blake3_hasher_init_keyed(&hasher, key.data());
@@ -54,35 +38,9 @@ bool same(std::string_view a, std::string_view b) {
 
 } // namespace
 
-ThinkingSeal::ThinkingSeal() : ThinkingSeal(random_key()) {}
+ThinkingSeal::ThinkingSeal() : ThinkingSeal(text::random_key()) {}
 
-std::expected<ThinkingSeal, std::string> ThinkingSeal::kept_in(const std::filesystem::path& file) {
-  // Written under another name first: whoever finds the name finds a whole key.
-  Key key = random_key();
-  const auto made = file.string() + "." + std::to_string(getpid());
-  const int out = open(made.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (out < 0)
-    return fault(file, "write");
-  const bool written = write(out, key.data(), key.size()) == static_cast<ssize_t>(key.size());
-  close(out);
-  const bool ours = written && link(made.c_str(), file.c_str()) == 0;
-  const bool known = !ours && errno == EEXIST;
-  unlink(made.c_str());
-  if (ours)
-    return ThinkingSeal(key);
-  if (!known)
-    return fault(file, "write");
-  const int in = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (in < 0)
-    return fault(file, "read");
-  const auto size = read(in, key.data(), key.size());
-  close(in);
-  if (size != static_cast<ssize_t>(key.size()))
-    return std::unexpected(file.string() + " is not a key; remove it");
-  return ThinkingSeal(key);
-}
-
-ThinkingSeal::ThinkingSeal(const Key& key)
+ThinkingSeal::ThinkingSeal(const text::Key& key)
     : key_(key), prefix_(std::string(kPrefix) + mac(key, "which key", 4) + ".") {}
 
 std::string ThinkingSeal::sign(std::string_view thinking) const {

@@ -1,9 +1,7 @@
 #pragma once
 
-#include <array>
-#include <cstdint>
-#include <expected>
-#include <filesystem>
+#include "text/kept_key.h"
+
 #include <string>
 #include <string_view>
 
@@ -13,15 +11,9 @@ namespace anyclaude::answer {
 /// comes back is known as ours, as ours and edited, or as somebody else's. Immutable, thread-safe.
 class ThinkingSeal {
  public:
-  using Key = std::array<std::uint8_t, 32>;
-
   /// With a key of its own, which ends with the process.
   ThinkingSeal();
-  explicit ThinkingSeal(const Key& key);
-
-  /// The key in this file, which is made when it is not there, for its owner only; so blocks are
-  /// known again by the next process. The error says what is wrong with the file.
-  static std::expected<ThinkingSeal, std::string> kept_in(const std::filesystem::path& file);
+  explicit ThinkingSeal(const text::Key& key);
 
   /// Which key it is, and the keyed BLAKE3 of the text, 128 bits.
   std::string sign(std::string_view thinking) const;
@@ -30,7 +22,7 @@ class ThinkingSeal {
   Origin origin(std::string_view thinking, std::string_view signature) const;
 
  private:
-  Key key_;
+  text::Key key_;
   std::string prefix_; // of its signatures
 };
 

@@ -2,6 +2,7 @@
 
 #include "anthropic/events.h"
 #include "anthropic/messages.h"
+#include "prompt/prompt_watch.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -25,6 +26,16 @@ struct ModelInfo {
 struct Health {
   bool ready = false;
   std::string detail; // when not ready: what it waits for or what to do
+};
+
+/// What a backend can do by itself. What it cannot is made up for where that is possible: tools are
+/// described in the prompt, images become a line of text.
+struct Abilities {
+  bool tools = false;                 // calls of tools, as such
+  bool thinking = false;              // tells thinking from text
+  bool images = false;
+  bool reports_cached_tokens = false; // otherwise no usage says what was reused
+  int context_tokens = 0;             // prompt and answer together; 0: not known, or not yet
 };
 
 /// What a backend that computes by itself is doing now, and has done since it started.
@@ -58,6 +69,20 @@ struct Caller {
   std::string tenant;
   /// Nobody looks at the answer while it is made: it may wait for those that somebody looks at.
   bool background = false;
+  /// Nothing of what is said may reach the disk.
+  bool is_private = false;
+  /// The conversation's client session, the same in all its requests: the client's own id of it, or
+  /// the launcher's. Empty: not known. Chosen by the client: a key for routing, not an identity.
+  std::string session{};
+  std::string agent{}; // the subagent that asks, by the client's id of it; empty: the main loop
+  /// The same for every request of one conversation, and a hash, so that nobody is known by it.
+  /// Chooses among copies of a server, whose caches differ. Empty: not known.
+  std::string session_key{};
+};
+
+/// A request goes to the real Claude as it came, byte for byte.
+struct PassedOn {
+  std::string model; // to ask for instead of the client's; empty: as the client named it
 };
 
 /// Called from any thread, in order, never after the Generation's destructor has returned. Must not
@@ -77,15 +102,26 @@ class Backend {
  public:
   virtual ~Backend() = default;
 
+  virtual Abilities abilities() const = 0;
   virtual Health health() const = 0;
   virtual std::vector<ModelInfo> models() const = 0;
 
   /// Nothing from a backend whose computing is done elsewhere.
   virtual std::optional<EngineNumbers> engine_numbers() const { return std::nullopt; }
 
+  /// How far the last prompts begin like those before, oldest first. Nothing from a backend that
+  /// renders none.
+  virtual std::vector<prompt::PromptReport> prompt_reports() const { return {}; }
+
   /// Tokens of the prompt that `request` would make.
   virtual std::expected<int, anthropic::Error>
   count_tokens(const anthropic::Request& request) const = 0;
+
+  /// Set when `request` is not for this backend to answer, but for the real Claude.
+  virtual std::optional<PassedOn> passes_through(const anthropic::Request& /*request*/,
+                                                    const Caller& /*caller*/) const {
+    return std::nullopt;
+  }
 
   /// Begins to answer. An error here (too long, queue full, not ready) has cost no computation and
   /// becomes the HTTP status; later ones arrive as Failed. May take tens of milliseconds (template,

@@ -6,6 +6,8 @@
 #include "anthropic/answer_blocks.h"
 #include "backend/call_constraint.h"
 #include "backend/server_tools.h"
+#include "engine/model_fingerprint.h"
+#include "backend/thinking.h"
 #include "prompt/answer_format.h"
 
 #include <spdlog/spdlog.h>
@@ -186,29 +188,6 @@ std::vector<engine::Token> answer_markers(const engine::Model& model,
   return markers;
 }
 
-/// Thinking blocks are known again after a restart where there is a place to keep the key.
-std::shared_ptr<const answer::ThinkingSeal> make_seal(const std::filesystem::path& folder) {
-  if (!folder.empty()) {
-    std::error_code ignored; // the key's own error says more
-    std::filesystem::create_directories(folder, ignored);
-    auto kept = answer::ThinkingSeal::kept_in(folder / "thinking.key");
-    if (kept)
-      return std::make_shared<const answer::ThinkingSeal>(std::move(*kept));
-    spdlog::warn("thinking blocks will be foreign after a restart: {}", kept.error());
-  }
-  return std::make_shared<const answer::ThinkingSeal>();
-}
-
-/// Thinking from elsewhere is history like any other; our own that was changed is worth a word.
-void look_at_thinking(const anthropic::Request& request, const answer::ThinkingSeal& seal) {
-  for (const auto& message : request.messages)
-    for (const auto& block : message.content)
-      if (const auto* thinking = std::get_if<anthropic::ThinkingBlock>(&block))
-        if (seal.origin(thinking->thinking, thinking->signature) ==
-            answer::ThinkingSeal::Origin::edited)
-          spdlog::warn("a thinking block of this server came back changed; it is taken as it is");
-}
-
 prompt::Tokenizer tokenizer_of(const engine::Model& model) {
   prompt::Tokenizer tokenizer;
   tokenizer.tokenize = [&model](std::string_view text, bool parse_special) {
@@ -236,7 +215,8 @@ struct Embedded::Lazy {
 
 Embedded::Embedded(engine::EngineOptions options, prompt::PromptOptions prompts)
     : prompt_options_(std::move(prompts)), model_id_(options.model.stem().string()),
-      model_time_(modification_time(options.model)), cache_folder_(options.cache_folder), lazy_(std::make_unique<Lazy>()),
+      model_time_(modification_time(options.model)), model_file_(options.model),
+      cache_folder_(options.cache_folder), lazy_(std::make_unique<Lazy>()),
       watch_([this](std::int32_t token) { return engine_.model().piece(token); }),
       engine_(std::move(options)) {}
 
@@ -253,13 +233,26 @@ std::expected<const prompt::PromptBuilder*, Error> Embedded::prompts() const {
       lazy_->error = parsed.error();
       return;
     }
-    lazy_->prompts.emplace(std::move(*parsed), tokenizer_of(engine_.model()), prompt_options_);
+    prompt::PromptOptions options = prompt_options_;
+    if (!options.replay_folder.empty())
+      options.model = engine::model_content_hash(model_file_, cache_folder_ / "model-hashes");
+    options.most_tokens = 2 * static_cast<std::size_t>(engine_.context_tokens());
+    lazy_->prompts.emplace(std::move(*parsed), tokenizer_of(engine_.model()), std::move(options));
     lazy_->seal = make_seal(cache_folder_);
     lazy_->markers = answer_markers(engine_.model(), lazy_->prompts->dialect());
   });
   if (!lazy_->prompts)
     return refuse(ErrorKind::api, lazy_->error);
   return &*lazy_->prompts;
+}
+
+Abilities Embedded::abilities() const {
+  const bool ready = engine_.status().state == engine::EngineState::ready;
+  return {.tools = true,
+          .thinking = true,
+          .images = false,
+          .reports_cached_tokens = true,
+          .context_tokens = ready ? engine_.context_tokens() : 0};
 }
 
 Health Embedded::health() const {
@@ -299,13 +292,13 @@ std::optional<EngineNumbers> Embedded::engine_numbers() const {
                        .cells_spanned = stats.span,
                        .checkpoints = stats.checkpoints,
                        .checkpoint_bytes = stats.checkpoint_bytes,
-                       .stored_bytes = stats.stored_bytes,
+                       .stored_bytes = stats.store.memory_bytes,
                        .stored_tokens_restored = stats.restored_tokens,
                        .stored_bytes_restored = stats.restored_bytes,
                        .restoring_seconds = stats.restoring_ms / 1000,
-                       .disk_blocks = stats.disk_blocks,
-                       .disk_bytes = stats.disk_bytes,
-                       .disk_blocks_written = stats.written_blocks,
+                       .disk_blocks = stats.store.disk_blocks,
+                       .disk_bytes = stats.store.disk_bytes,
+                       .disk_blocks_written = stats.store.written,
                        .unstored_tokens = stats.lost_tokens,
                        .store_is_inert = engine::is_store_inert(stats)};
 }
@@ -319,7 +312,7 @@ std::expected<int, Error> Embedded::count_tokens(const anthropic::Request& reque
   const auto prompt = (*builder)->build(noted);
   if (!prompt)
     return std::unexpected(prompt.error());
-  return static_cast<int>(prompt->tokens.size());
+  return static_cast<int>(prompt->tokens.size() + prompt->beyond);
 }
 
 std::expected<std::unique_ptr<Generation>, Error>
@@ -342,28 +335,32 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
   for (const std::string& warning : prompt->warnings)
     spdlog::warn("{}", warning);
 
-  watch_.add(caller.tenant, prompt->tokens, prompt->boundaries);
-
   // One token must be left for the answer. The client reads the numbers from this very sentence.
   const int context = engine_.context_tokens();
-  if (std::cmp_greater_equal(prompt->tokens.size(), context))
-    return refuse(ErrorKind::invalid_request,
-                  "prompt is too long: " + std::to_string(prompt->tokens.size()) + " tokens > " +
-                      std::to_string(context - 1) + " maximum");
+  if (const std::size_t size = prompt->tokens.size() + prompt->beyond;
+      std::cmp_greater_equal(size, context))
+    return refuse(ErrorKind::invalid_request, "prompt is too long: " + std::to_string(size) +
+                                                  " tokens > " + std::to_string(context - 1) +
+                                                  " maximum");
   if (prompt->tokens.empty())
     return refuse(ErrorKind::invalid_request, "messages: the prompt is empty");
+  watch_.add(caller.tenant, prompt->tokens, prompt->boundaries);
 
   engine::Job job;
   job.tenant = caller.tenant;
   job.priority = caller.background ? engine::Priority::background : engine::Priority::interactive;
   job.prompt = std::move(prompt->tokens);
   job.boundaries = std::move(prompt->boundaries);
+  job.stable_tokens = prompt->stable_tokens;
+  job.is_kept = !caller.is_private;
   job.sampling = sampling(request, engine_.model().facts().sampling);
   job.max_tokens = request.max_tokens;
   job.stop_sequences = request.stop_sequences;
   job.visible_control = lazy_->markers;
   job.sampling.constraint = make_constraint(
       prompt->format, prompt::answer_demand(request, prompt->format), lazy_->markers);
+  if (prompt->continuation && caller.is_private)
+    prompt->continuation->turn.kept = false;
   auto keep = [builder = *builder, continuation = std::move(prompt->continuation)](
                   const std::vector<anthropic::ContentBlock>& blocks,
                   std::span<const std::int32_t> sampled) mutable {

@@ -18,6 +18,7 @@ class Embedded : public Backend {
   explicit Embedded(engine::EngineOptions options, prompt::PromptOptions prompts = {});
   ~Embedded() override;
 
+  Abilities abilities() const override;
   Health health() const override;
   std::vector<ModelInfo> models() const override;
   std::optional<EngineNumbers> engine_numbers() const override;
@@ -27,9 +28,9 @@ class Embedded : public Backend {
   start(const anthropic::Request& request, const Caller& caller, EventSink sink) override;
 
   const engine::Engine& engine() const { return engine_; }
+  engine::Engine& engine() { return engine_; }
 
-  /// How far the last prompts begin like those before, oldest first.
-  std::vector<prompt::PromptReport> prompt_reports() const { return watch_.reports(); }
+  std::vector<prompt::PromptReport> prompt_reports() const override { return watch_.reports(); }
 
  private:
   /// Null with the reason while the model is not there.
@@ -39,6 +40,7 @@ class Embedded : public Backend {
   prompt::PromptOptions prompt_options_;
   std::string model_id_;
   std::int64_t model_time_ = 0; // of the file, seconds
+  std::filesystem::path model_file_;
   std::filesystem::path cache_folder_;
   std::unique_ptr<Lazy> lazy_;
   prompt::PromptWatch watch_; // asks the engine only for the texts of a prompt's tokens

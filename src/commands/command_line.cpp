@@ -1,12 +1,16 @@
 #include "commands/command_line.h"
 
 #include "commands/bench.h"
-#include "commands/cache.h"
+#include "commands/cache_command.h"
 #include "commands/config.h"
 #include "commands/doctor.h"
 #include "commands/launch.h"
 #include "commands/model.h"
 #include "commands/serve.h"
+#include "commands/stats.h"
+#include "commands/top.h"
+#include "commands/ui.h"
+#include "gateway/access.h"
 
 #include <CLI/CLI.hpp>
 
@@ -25,8 +29,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kUsageError = 2;
-constexpr std::array<std::string_view, 6> kCommands = {"serve", "stop",  "model",
-                                                       "cache", "bench", "doctor"};
+constexpr std::array<std::string_view, 9> kCommands = {
+    "serve", "stop", "model", "cache", "bench", "stats", "top", "ui", "doctor"};
 
 int fail(int status, const std::string& sentence) {
   std::fprintf(stderr, "anyclaude: %s\n", sentence.c_str());
@@ -52,6 +56,9 @@ struct ServingOptions {
 void add_serving_options(CLI::App& app, ServingOptions& options) {
   DaemonOptions& daemon = options.daemon;
   app.add_option("--model", options.model, "GGUF file of the model")->type_name("FILE");
+  app.add_option("--claude-url", daemon.claude_url,
+                 "Pass everything on to the real Claude at this address, untouched")
+      ->type_name("URL");
   app.add_option("--ctx", daemon.context_tokens,
                  "Context in tokens, shared by all requests [what the model and the memory allow, "
                  "at most 65536]")
@@ -150,8 +157,11 @@ int run_launcher(int argc, char** argv) {
              "  serve        run the daemon alone, for any client of the Messages API\n"
              "  stop         end the running daemon\n"
              "  model        make a demo model, or tell what is in a GGUF file\n"
-             "  cache        what is kept of computed prompts: look, check, clear\n"
+             "  cache        what is kept of computed prompts: look, check, warm, share, clear\n"
              "  bench        measure what reuse saves, with the real Claude Code\n"
+             "  top          watch what the running daemon does\n"
+             "  ui           open the running daemon's dashboard in the browser\n"
+             "  stats        what requests cost, and what reuse saved, day by day\n"
              "  doctor       tell why prompts were not reused\n\n"
              "`anyclaude COMMAND --help` tells more. Everything that is not listed here goes to\n"
              "Claude Code, and so does everything behind --.");
@@ -181,6 +191,13 @@ int run_launcher(int argc, char** argv) {
   launching.insists_on_model = !options.model.empty();
   if (const auto completed = complete(options, *setup); !completed)
     return fail(kUsageError, completed.error());
+  std::error_code ignored;
+  const bool excluded = is_excluded(setup->config, fs::current_path(ignored));
+  // A daemon that runs already may keep what this terminal was told not to.
+  launching.is_private = excluded || !options.daemon.keeps_prefixes;
+  if (excluded)
+    std::fprintf(stderr, "anyclaude: nothing that is said here is kept on the disk "
+                         "(store.exclude in config.toml)\n");
   launching.daemon = std::move(options.daemon);
   launching.claude = std::move(options.claude);
   return launch_claude(setup->paths, launching);
@@ -234,25 +251,23 @@ int run_model_command(const CLI::App& model, ModelCommandOptions options) {
   return make_demo_model(std::move(options.demo), options.out);
 }
 
-void add_cache_command(CLI::App& app, bool& repair) {
-  CLI::App& cache =
-      *app.add_subcommand("cache", "What is kept on the disk of prompts that were computed");
-  cache.require_subcommand(1);
-  cache.add_subcommand("stat", "How many blocks and bytes there are of which model");
-  cache.add_subcommand("ls", "One line for each prefix: its tokens, blocks, bytes and last use");
-  cache.add_subcommand("verify", "Read every block and check every byte")
-      ->add_flag("--repair", repair, "Remove what is damaged");
-  cache.add_subcommand("clear", "Remove all blocks of all models");
-}
-
-int run_cache_command(const CLI::App& cache, const fs::path& folder, bool repair) {
-  if (cache.got_subcommand("stat"))
-    return print_cache_totals(folder);
-  if (cache.got_subcommand("ls"))
-    return list_cache(folder);
-  if (cache.got_subcommand("verify"))
-    return verify_cache(folder, repair);
-  return clear_cache(folder);
+/// What `cache` takes from config.toml: to whom imports are given, which is whoever has a made token
+/// and who has the chosen one, and how to start a daemon.
+std::expected<void, std::string> complete(CacheOptions& options, const Setup& setup, bool warms) {
+  options.importing.tenants = {gateway::kOwner};
+  if (setup.config.token)
+    options.importing.tenants.push_back(gateway::tenant_of(*setup.config.token));
+  if (!warms)
+    return {};
+  ServingOptions serving;
+  serving.model = options.model;
+  serving.claude = options.warm.claude;
+  if (auto completed = complete(serving, setup); !completed)
+    return completed;
+  options.warm.insists_on_model = !options.model.empty();
+  options.warm.claude = std::move(serving.claude);
+  options.warm.daemon = std::move(serving.daemon);
+  return {};
 }
 
 /// `anyclaude COMMAND …`
@@ -275,8 +290,8 @@ int run_command(int argc, char** argv) {
   CLI::App& stop_app = *app.add_subcommand("stop", "End the running daemon");
   ModelCommandOptions model;
   add_model_command(app, model);
-  bool repair = false;
-  add_cache_command(app, repair);
+  CacheOptions cache;
+  add_cache_command(app, cache);
   BenchOptions bench;
   CLI::App& bench_app = *app.add_subcommand(
       "bench",
@@ -297,6 +312,17 @@ int run_command(int argc, char** argv) {
       ->type_name("N");
   bench_app.add_option("--json", bench.json, "Write the figures to this file as well")
       ->type_name("FILE");
+  CLI::App& top_app = *app.add_subcommand(
+      "top", "Watch what the running daemon does: requests, the KV cache, what reuse saves");
+  CLI::App& ui_app =
+      *app.add_subcommand("ui", "Open the running daemon's dashboard in the browser");
+  StatsOptions stats;
+  CLI::App& stats_app =
+      *app.add_subcommand("stats", "What requests cost and what reuse saved, one line a day");
+  stats_app
+      .add_option("--since", stats.since, "90m, 12h, 7d, 2w, or a day such as 2026-11-25 [7d]")
+      ->type_name("TIME");
+  stats_app.add_flag("--json", stats.json, "As JSON");
   CLI::App& doctor_app = *app.add_subcommand("doctor", "Tell why prompts were not reused");
   doctor_app.add_flag("--prompt", "Where the running daemon's last prompts part from those before")
       ->required();
@@ -307,8 +333,12 @@ int run_command(int argc, char** argv) {
   const auto setup = prepare();
   if (!setup)
     return fail(1, setup.error());
-  if (app.got_subcommand("cache"))
-    return run_cache_command(*app.get_subcommand("cache"), setup->paths.cache / "prefixes", repair);
+  if (app.got_subcommand("cache")) {
+    const CLI::App& command = *app.get_subcommand("cache");
+    if (const auto completed = complete(cache, *setup, command.got_subcommand("warm")); !completed)
+      return fail(kUsageError, completed.error());
+    return run_cache_command(command, std::move(cache), setup->paths);
+  }
   if (app.got_subcommand(&bench_app)) {
     bench.replays = client == "replay";
     std::error_code failed;
@@ -317,6 +347,12 @@ int run_command(int argc, char** argv) {
     bench.daemon.keeps_prefixes = false; // or the first question would not be one
     return run_bench(bench);
   }
+  if (app.got_subcommand(&top_app))
+    return show_top(setup->paths);
+  if (app.got_subcommand(&ui_app))
+    return open_dashboard(setup->paths);
+  if (app.got_subcommand(&stats_app))
+    return print_stats(setup->paths, stats);
   if (app.got_subcommand(&doctor_app))
     return print_prompt_reports(setup->paths);
   if (app.got_subcommand(&stop_app))

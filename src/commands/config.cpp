@@ -5,6 +5,7 @@
 
 #include <toml++/toml.hpp>
 
+#include <algorithm>
 #include <format>
 #include <fstream>
 #include <iterator>
@@ -38,9 +39,11 @@ class Reader {
         config.claude = path(key, value).native();
       else if (key == "prompt" && value.is_table())
         read_prompt(*value.as_table(), config);
+      else if (key == "store" && value.is_table())
+        read_store(*value.as_table(), config);
       else
         fault(value, std::format("unknown key \"{}\"; there are model, context, host, port, token, "
-                                 "claude and prompt.layout",
+                                 "claude, prompt.layout and store.exclude",
                                  key.str()));
     }
   }
@@ -56,6 +59,18 @@ class Reader {
         fault(value, std::format("unknown key \"prompt.{}\"; there is layout", key.str()));
       if (config.prompt_layout && !prompt::parse_layout(*config.prompt_layout))
         fault(value, "\"prompt.layout\" must be \"stable-first\" or \"as-sent\"");
+    }
+  }
+
+  void read_store(const toml::table& table, Config& config) {
+    for (const auto& [key, value] : table) {
+      if (key != "exclude")
+        fault(value, std::format("unknown key \"store.{}\"; there is exclude", key.str()));
+      else if (!value.is_array())
+        fault(value, "\"store.exclude\" must be a list of folders: [\"~/secret\"]");
+      else
+        for (const toml::node& folder : *value.as_array())
+          config.excluded.push_back(path(key, folder));
     }
   }
 
@@ -84,6 +99,8 @@ class Reader {
 
   fs::path path(const toml::key& key, const toml::node& value) {
     const std::string given = text(key, value);
+    if (given == "~")
+      return launch::process_environment("HOME").value_or("/");
     if (given.starts_with("~/"))
       return fs::path(launch::process_environment("HOME").value_or("/")) / given.substr(2);
     return (file_.parent_path() / given).lexically_normal();
@@ -114,6 +131,17 @@ std::expected<Config, std::string> read_config(const fs::path& file) {
         std::format("{}:{}: {}", file.native(), fault.source().begin.line, fault.description()));
   }
   return config;
+}
+
+bool is_excluded(const Config& config, const fs::path& folder) {
+  std::error_code failed;
+  const fs::path inside = fs::weakly_canonical(folder, failed);
+  return std::ranges::any_of(config.excluded, [&](const fs::path& excluded) {
+    fs::path outside = fs::weakly_canonical(excluded, failed);
+    if (!outside.has_filename()) // "folder/"
+      outside = outside.parent_path();
+    return std::ranges::mismatch(outside, inside).in1 == outside.end();
+  });
 }
 
 } // namespace anyclaude::commands

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace anyclaude::commands {
 
@@ -18,6 +19,8 @@ namespace anyclaude::commands {
 ///     claude = "/opt/claude/claude"
 ///     [prompt]
 ///     layout = "as-sent"           # or "stable-first" (docs/prompt-layout.md)
+///     [store]
+///     exclude = ["~/secret"]       # nothing said below these folders is kept on the disk
 struct Config {
   std::optional<std::filesystem::path> model; // absolute
   std::optional<int> context_tokens;
@@ -26,7 +29,11 @@ struct Config {
   std::optional<std::string> token;
   std::optional<std::string> claude;
   std::optional<std::string> prompt_layout; // one of the two
+  std::vector<std::filesystem::path> excluded; // from what is kept on the disk; absolute
 };
+
+/// Whether a folder is one of the excluded ones or below one, whatever links lead there.
+bool is_excluded(const Config& config, const std::filesystem::path& folder);
 
 /// An absent file is an empty configuration. The error names the file, the line, what is wrong and
 /// what is wanted; an unknown key is an error, since it is mostly a misspelled one. A relative path

@@ -1,15 +1,19 @@
 #include "commands/daemon.h"
 
+#include "anthropic/json.h"
 #include "backend/embedded.h"
 #include "backend/no_model.h"
+#include "backend/router.h"
 #include "gateway/gateway.h"
 #include "launch/control_server.h"
 #include "launch/paths.h"
+#include "telemetry/history.h"
 #include "text/random_text.h"
 
 #if defined(__GLIBC__)
 #include <malloc.h>
 #endif
+#include <nlohmann/json.hpp>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -60,11 +64,38 @@ launch::SessionNumbers session_numbers(const telemetry::Stats& stats, const std:
           .records = telemetry::to_json(stats.records(session))};
 }
 
+/// What the engine keeps of prefixes, for `anyclaude cache`. `change` is told to it first.
+std::string store_numbers(engine::Engine& engine, const std::string& model,
+                          const std::string& change) {
+  std::uint64_t told = 0;
+  if (!change.empty())
+    told = engine.store_changed(change == "cleared");
+  const engine::SchedulerStats stats = engine.stats();
+  const kv::BlockStoreStats& store = stats.store;
+  const Json json = {{"model", model},
+                     {"change", told},
+                     {"changes_seen", engine.store_changes_seen()},
+                     {"running", stats.running + stats.queued},
+                     {"unstored", stats.unstored_prefixes + store.unwritten_bytes},
+                     {"requests", store.totals.requests},
+                     {"asked_tokens", store.totals.asked_tokens},
+                     {"found_tokens", store.totals.found_tokens},
+                     {"saved_seconds", store.totals.saved_seconds},
+                     {"restored_tokens", stats.restored_tokens},
+                     {"blocks", store.blocks},
+                     {"memory_bytes", store.memory_bytes},
+                     {"disk_bytes", store.disk_bytes},
+                     {"pinned_bytes", store.pinned_bytes},
+                     {"evicted", store.evicted},
+                     {"damaged", store.damaged}};
+  return json.dump();
+}
+
 /// The parts of a daemon and what it says of itself.
 class Daemon {
  public:
   explicit Daemon(const DaemonOptions& options)
-      : options_(options), token_(options.token.empty() ? text::random_text(32) : options.token) {
+      : options_(options), stats_(open_history()), token_(options.token.empty() ? text::random_text(32) : options.token) {
     status_.version = program_version();
     status_.pid = ::getpid();
     status_.model_path = options.model.native();
@@ -86,18 +117,19 @@ class Daemon {
   std::expected<void, std::string> start_control(launch::ControlListener listener);
   std::expected<void, std::string> start_gateway();
   void start_backend();
-  std::filesystem::path folder_for(const char* name) const;
+  std::optional<std::string> document(const std::string& name, const std::string& argument);
+  std::unique_ptr<telemetry::History> open_history() const;
   void refresh();
 
   const DaemonOptions& options_;
-  const std::string token_;
   telemetry::Stats stats_;
+  const std::string token_;
   std::mutex mutex_; // of the status, of backend_ being set, and of ending_
   bool ending_ = false;
   launch::DaemonStatus status_;
   std::unique_ptr<launch::ControlServer> control_;
   std::unique_ptr<backend::Backend> backend_;
-  const backend::Embedded* embedded_ = nullptr; // the backend, when it is one
+  backend::Embedded* embedded_ = nullptr; // the backend, when it is one
   std::unique_ptr<gateway::Gateway> gateway_;   // the last: its threads use the others
 };
 
@@ -124,6 +156,21 @@ void Daemon::refresh() {
   control_->status_changed();
 }
 
+/// What `anyclaude doctor`, `top` and `cache` ask for.
+std::optional<std::string> Daemon::document(const std::string& name, const std::string& argument) {
+  const std::scoped_lock lock(mutex_);
+  if (ending_)
+    return std::nullopt;
+  if (name == "prompts" && backend_)
+    return prompt::to_json(backend_->prompt_reports());
+  if (name == "state" && gateway_)
+    return gateway_->state();
+  if (name == "store")
+    return embedded_ ? store_numbers(embedded_->engine(), status_.model_id, argument)
+                     : std::string("{}");
+  return std::nullopt;
+}
+
 std::expected<void, std::string> Daemon::start_control(launch::ControlListener listener) {
   launch::ControlCallbacks callbacks;
   callbacks.status = [this] {
@@ -133,9 +180,8 @@ std::expected<void, std::string> Daemon::start_control(launch::ControlListener l
   callbacks.session = [this](const std::string& session) {
     return session_numbers(stats_, session);
   };
-  callbacks.prompts = [this] {
-    const std::scoped_lock lock(mutex_);
-    return embedded_ ? prompt::to_json(embedded_->prompt_reports()) : std::string("[]");
+  callbacks.document = [this](const std::string& name, const std::string& argument) {
+    return document(name, argument);
   };
   if (options_.ends_with_last_launcher)
     callbacks.on_last_detached = [] { ::kill(::getpid(), SIGTERM); };
@@ -146,11 +192,22 @@ std::expected<void, std::string> Daemon::start_control(launch::ControlListener l
   return {};
 }
 
-/// A folder of this name in the state folder; nothing where there can be none, with a warning.
-std::filesystem::path Daemon::folder_for(const char* name) const {
+/// Null where it cannot be kept, with a warning.
+std::unique_ptr<telemetry::History> Daemon::open_history() const {
   if (options_.state.empty())
+    return nullptr;
+  auto history = telemetry::History::open(options_.state / launch::Paths::kHistory);
+  if (history)
+    return std::move(*history);
+  spdlog::warn("the history of requests is not kept: {}", history.error());
+  return nullptr;
+}
+
+/// A private folder of this name; nothing where there can be none, with a warning.
+std::filesystem::path private_folder(const std::filesystem::path& where, const char* name) {
+  if (where.empty())
     return {};
-  auto folder = options_.state / name;
+  auto folder = where / name;
   if (const auto made = launch::make_private_folder(folder); !made) {
     spdlog::warn("{}; nothing is kept there", made.error());
     return {};
@@ -160,8 +217,10 @@ std::filesystem::path Daemon::folder_for(const char* name) const {
 
 void Daemon::start_backend() {
   std::unique_ptr<backend::Backend> made;
-  const backend::Embedded* embedded = nullptr;
-  if (options_.model.empty()) {
+  backend::Embedded* embedded = nullptr;
+  if (!options_.claude_url.empty()) {
+    made = backend::cloud_alone();
+  } else if (options_.model.empty()) {
     made = std::make_unique<backend::NoModel>();
   } else {
     engine::EngineOptions engine;
@@ -178,7 +237,9 @@ void Daemon::start_backend() {
     prompt::PromptOptions prompts;
     prompts.layout =
         prompt::parse_layout(options_.prompt_layout).value_or(prompt::Layout::stable_first);
-    prompts.tool_order_folder = folder_for("tool-order");
+    prompts.tool_order_folder = private_folder(options_.state, "tool-order");
+    if (options_.keeps_prefixes)
+      prompts.replay_folder = private_folder(options_.cache, "replay");
     auto own = std::make_unique<backend::Embedded>(std::move(engine), std::move(prompts));
     embedded = own.get();
     made = std::move(own);
@@ -195,16 +256,21 @@ std::expected<void, std::string> Daemon::start_gateway() {
   // A token that changes with every start must not make another tenant of its owner, or nothing
   // that is kept on the disk would be found again.
   const bool made = options_.token.empty() || options_.token_was_made;
-  options.tokens = {{token_, made ? "owner" : ""}};
+  options.tokens = {{token_, made ? gateway::kOwner : ""}};
   options.token_hint = options_.ends_with_last_launcher
                            ? "Start Claude Code with `anyclaude`, which knows the token."
                            : "`anyclaude serve` has printed the token when it started.";
   options.allowed_hosts = options_.allowed_hosts;
+  options.dashboard.version = program_version();
+  if (!options_.state.empty())
+    options.dashboard.history = options_.state / launch::Paths::kHistory;
+  if (!options_.claude_url.empty())
+    options.cloud = gateway::PassThroughOptions{.base_url = options_.claude_url};
   auto gateway = gateway::Gateway::start(std::move(options), *backend_, stats_);
   if (!gateway)
     return std::unexpected(gateway.error());
-  gateway_ = std::move(*gateway);
   const std::scoped_lock lock(mutex_);
+  gateway_ = std::move(*gateway);
   status_.port = gateway_->port();
   const bool is_v6 = options_.host.contains(':');
   status_.base_url = std::format("http://{}{}{}:{}", is_v6 ? "[" : "", options_.host,

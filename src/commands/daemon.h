@@ -12,6 +12,7 @@ namespace anyclaude::commands {
 
 struct DaemonOptions {
   std::filesystem::path model; // absolute; empty: none, and every question is answered so
+  std::string claude_url; // of the real Claude, to pass every request on to; empty: answer here
   int context_tokens = 0;      // 0: what the model and the memory allow
   int threads = 0;             // 0: one for each physical core
   int batch_tokens = 512;

@@ -50,7 +50,7 @@ int print_prompt_reports(const launch::Paths& paths) {
   if (!daemon)
     return fail("no daemon is running; start one with `anyclaude` or `anyclaude serve`, ask "
                 "something, and ask again while it runs");
-  const auto reports = daemon->ask_prompts(5s);
+  const auto reports = daemon->ask("prompts", 5s);
   if (!reports)
     return fail("the running daemon does not answer; is it of another version?");
   const Json list = Json::parse(*reports, nullptr, false);

@@ -107,7 +107,9 @@ int launch_claude(const launch::Paths& paths, const LaunchOptions& options) {
     tell_what_does_not_apply(options, *status);
 
   std::error_code ignored;
-  auto settings = launch::make_claude_settings(connection_to(*status, session), options.arguments,
+  launch::ClaudeConnection connection = connection_to(*status, session);
+  connection.is_private = options.is_private;
+  auto settings = launch::make_claude_settings(connection, options.arguments,
                                                launch::settings_places(fs::current_path(ignored)));
   if (!settings)
     return fail(settings.error());

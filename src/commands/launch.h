@@ -15,6 +15,7 @@ struct LaunchOptions {
   bool insists_on_model = false;      // false: whatever a running daemon serves will do
   std::string claude;                 // path of Claude Code; empty: found in PATH and beside it
   std::vector<std::string> arguments; // for Claude Code
+  bool is_private = false;            // nothing that is said is to be kept on the disk
 };
 
 /// Starts Claude Code on the running daemon, or on one started for it, and returns its exit status;

@@ -25,6 +25,8 @@ std::string bar(double part) {
 } // namespace
 
 void ProgressLine::show(double part) {
+  if (std::chrono::steady_clock::now() < from_)
+    return;
   const double shown = std::clamp(part, 0.0, 1.0);
   line_.write(std::format("{}  {} {:3.0f}%", what_, bar(shown), std::floor(shown * 100)));
 }

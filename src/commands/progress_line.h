@@ -2,7 +2,9 @@
 
 #include "commands/terminal_line.h"
 
+#include <chrono>
 #include <string>
+#include <utility>
 
 namespace anyclaude::commands {
 
@@ -11,13 +13,16 @@ namespace anyclaude::commands {
 ///     loading qwen3-30b  ██████████▎               43%
 class ProgressLine {
  public:
-  explicit ProgressLine(std::string what) : what_(std::move(what)) {}
+  /// What is done sooner than `after` shows nothing.
+  explicit ProgressLine(std::string what, std::chrono::milliseconds after = {})
+      : what_(std::move(what)), from_(std::chrono::steady_clock::now() + after) {}
 
   /// `part` of 1.
   void show(double part);
 
  private:
   std::string what_;
+  std::chrono::steady_clock::time_point from_;
   TerminalLine line_;
 };
 

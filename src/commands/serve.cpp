@@ -1,6 +1,7 @@
 #include "commands/serve.h"
 
 #include "commands/advice.h"
+#include "launch/claude_settings.h"
 #include "launch/daemon.h"
 
 #include <spdlog/sinks/stdout_color_sinks.h>
@@ -15,6 +16,21 @@ namespace anyclaude::commands {
 namespace {
 
 using namespace std::chrono_literals;
+
+/// The headers' credentials are the real Claude's; ours stands in the path.
+void print_pass_through(const DaemonAddress& address) {
+  const std::string text = std::format(R"(anyclaude {} is listening
+
+  ANTHROPIC_BASE_URL={}
+
+That variable leads a client of the Messages API to the real Claude through here, with a key or login
+of its own. Ctrl-C ends it.
+)",
+                                       program_version(),
+                                       launch::url_with_token(address.base_url, address.token));
+  std::fputs(text.c_str(), stdout);
+  std::fflush(stdout);
+}
 
 void print_address(const DaemonAddress& address) {
   const std::string text = std::format(R"(anyclaude {} is listening
@@ -43,9 +59,11 @@ int serve(const launch::Paths& paths, const DaemonOptions& options) {
                      : listener.error().message.c_str());
     return 1;
   }
-  if (options.model.empty())
+  const bool passes_through = !options.claude_url.empty();
+  if (options.model.empty() && !passes_through)
     spdlog::warn("no model is configured. {}", advice_without_model(paths));
-  return run_daemon(options, std::move(*listener), print_address);
+  return run_daemon(options, std::move(*listener),
+                    passes_through ? print_pass_through : print_address);
 }
 
 int stop(const launch::Paths& paths) {

@@ -25,15 +25,22 @@ BlockMover::~BlockMover() {
 }
 
 std::deque<BlockMover::Piece> BlockMover::admit(const std::string& tenant,
-                                                std::span<const Token> tokens, int reused) {
-  const auto pieces = store_.find(tenant, tokens);
-  store_.count_hit(pieces);
+                                                std::span<const Token> tokens, int reused,
+                                                int stable) {
+  auto pieces = store_.find(tenant, tokens);
+  if (kv::is_unkept(tenant))
+    if (auto kept = store_.find(kv::kept(tenant), tokens);
+        !kept.empty() && (pieces.empty() || kept.back().end > pieces.back().end))
+      pieces = std::move(kept);
+  
   auto missing = std::span(pieces).subspan(static_cast<std::size_t>(
       std::ranges::upper_bound(pieces, reused, {}, &Piece::end) - pieces.begin()));
   if (!missing.empty() && is_slower_than_computing(missing, reused))
     missing = {};
-  const int ahead =
-      static_cast<int>(tokens.size()) - (missing.empty() ? reused : missing.back().end);
+  const int found = missing.empty() ? reused : missing.back().end;
+  const int ahead = static_cast<int>(tokens.size()) - found;
+  store_.pin(tenant, tokens.first(static_cast<std::size_t>(stable)));
+  store_.count_hit(pieces, found, static_cast<int>(tokens.size()));
   const double rent = costs_.foreign_cell(TransferCosts::kTile).value_or(0);
   move_out(rent * ahead / TransferCosts::kTile, kMostLeaving);
   return {missing.begin(), missing.end()};
@@ -53,12 +60,12 @@ bool BlockMover::load(const kv::Block& block, const Piece& piece, SequenceId seq
   return true;
 }
 
-void BlockMover::keep(const std::string& tenant, std::span<const Token> tokens) {
+void BlockMover::keep(const std::string& tenant, std::span<const Token> tokens, int stable) {
   std::erase_if(keeping_, [&](const Keeping& other) { // a beginning of what is kept now
     return other.tenant == tenant && other.tokens.size() <= tokens.size() &&
            std::ranges::equal(other.tokens, tokens.first(other.tokens.size()));
   });
-  remember(tenant, tokens);
+  remember(tenant, tokens, stable);
 }
 
 void BlockMover::left(SequenceId sequence) {
@@ -110,7 +117,11 @@ bool BlockMover::copy_next() {
   for (; !keeping_.empty(); keeping_.pop_front()) {
     const Keeping& next = keeping_.front();
     const auto prefix = first_missing(next.tenant, next.tokens);
-    if (prefix.empty())
+    if (prefix.empty()) {
+      store_.pin(next.tenant, std::span(next.tokens).first(static_cast<std::size_t>(next.stable)));
+      continue;
+    }
+    if (!may_have_to_leave && kv::is_unkept(next.tenant))
       continue;
     const auto holder = tree_.holder(next.tenant, prefix);
     if (holder && copy_block(next.tenant, prefix, *holder))
@@ -170,7 +181,7 @@ void BlockMover::move_out(double ahead, std::size_t most) {
     left(sequence); // whatever comes of it, it is not looked at again at once
     const auto idle = tree_.idle(sequence);
     if (stored(idle.tenant, idle.tokens) < idle.tokens.size()) {
-      keep(idle.tenant, idle.tokens);
+      keep(idle.tenant, idle.tokens, 0);
       continue;
     }
     moved_out_tokens_ += idle.tokens.size() - static_cast<std::size_t>(idle.begin);

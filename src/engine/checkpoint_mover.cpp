@@ -16,15 +16,20 @@ CheckpointMover::CheckpointMover(Decoder& decoder, kv::CheckpointTree& tree, kv:
 
 std::deque<CheckpointMover::Piece> CheckpointMover::admit(const std::string& tenant,
                                                           std::span<const Token> tokens,
-                                                          int reused) {
-  const auto pieces = store_.find_checkpoint(tenant, tokens);
+                                                          int reused, int stable) {
+  auto pieces = store_.find_checkpoint(tenant, tokens);
+  if (kv::is_unkept(tenant))
+    if (auto kept = store_.find_checkpoint(kv::kept(tenant), tokens);
+        !kept.empty() && (pieces.empty() || kept.back().end > pieces.back().end))
+      pieces = std::move(kept);
+  store_.pin(tenant, tokens.first(static_cast<std::size_t>(stable)));
   if (pieces.empty() || pieces.back().end < reused)
     return {};
   const auto missing = std::span(pieces).subspan(static_cast<std::size_t>(
       std::ranges::upper_bound(pieces, reused, {}, &Piece::end) - pieces.begin()));
   if (!missing.empty() && is_slower_than_computing(missing, reused))
     return {};
-  store_.count_hit(pieces); // also where the model's memory has the same checkpoint
+  store_.count_hit(pieces, pieces.back().end, static_cast<int>(tokens.size())); // also where the model's memory has the same checkpoint
   return {missing.begin(), missing.end()};
 }
 
@@ -48,8 +53,8 @@ bool CheckpointMover::load(const kv::Block& block, const Piece& piece, SequenceI
 }
 
 void CheckpointMover::keep_checkpoint(const std::string& tenant, std::span<const Token> tokens) {
-  if (store_.has_disk())
-    remember(tenant, tokens);
+  if (store_.has_disk() && !kv::is_unkept(tenant))
+    remember(tenant, tokens, 0);
 }
 
 bool CheckpointMover::copy_next() {

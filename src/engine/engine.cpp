@@ -102,8 +102,8 @@ std::string verdict_key(const EngineOptions& options, const Model& model) {
 
 bool is_store_inert(const SchedulerStats& stats) {
   constexpr std::uint64_t kMuch = 4096; // tokens
-  return stats.has_disk && stats.computed_tokens >= kMuch && stats.written_blocks == 0 &&
-         !stats.is_writing;
+  return stats.has_disk && stats.computed_tokens >= kMuch && stats.store.written == 0 &&
+         stats.store.unwritten_bytes == 0;
 }
 
 struct Engine::State {
@@ -118,6 +118,10 @@ struct Engine::State {
   struct Cancel {
     JobId id;
   };
+  struct StoreChange {
+    bool was_cleared = false;
+  };
+  using Command = std::variant<Add, Cancel, StoreChange>;
 
   explicit State(EngineOptions chosen) : options(std::move(chosen)) {}
 
@@ -145,9 +149,11 @@ struct Engine::State {
   mutable std::condition_variable changed;
   EngineStatus status;
   SchedulerStats stats;
-  std::deque<std::variant<Add, Cancel>> commands;
+  std::deque<Command> commands;
   int waiting = 0; // jobs submitted and not yet given to the scheduler
   JobId next_id = 1;
+  std::uint64_t store_changes_told = 0;
+  std::uint64_t store_changes_seen = 0;
   bool stopping = false;
   std::thread thread;
 };
@@ -201,6 +207,7 @@ std::unique_ptr<kv::BlockStore> Engine::State::make_store() const {
     setting.folder = options.cache_folder / "prefixes";
   setting.hashes = options.cache_folder / "model-hashes";
   setting.model = options.model;
+  setting.name = model->facts().id;
   const ModelFacts& facts = model->facts();
   const int original = facts.original_context_tokens;
   setting.cells = {
@@ -307,7 +314,7 @@ bool Engine::State::load() {
 
 /// Moves submitted jobs and cancellations to the scheduler; false when the engine stops.
 bool Engine::State::take_commands() {
-  std::deque<std::variant<Add, Cancel>> taken;
+  std::deque<Command> taken;
   {
     const std::scoped_lock lock(mutex);
     if (stopping)
@@ -315,8 +322,15 @@ bool Engine::State::take_commands() {
     taken.swap(commands);
   }
   int added = 0;
+  std::uint64_t changes = 0;
   for (auto& command : taken) {
-    if (auto* add = std::get_if<Add>(&command)) {
+    if (const auto* change = std::get_if<StoreChange>(&command)) {
+      ++changes;
+      if (store && change->was_cleared)
+        store->clear();
+      else if (store)
+        store->look_again();
+    } else if (auto* add = std::get_if<Add>(&command)) {
       ++added;
       const auto on_event = add->job.on_event;
       if (!scheduler->add(add->id, std::move(add->job)) && on_event)
@@ -328,6 +342,7 @@ bool Engine::State::take_commands() {
   if (!taken.empty()) { // at once: whoever submits counts the queue
     const std::scoped_lock lock(mutex);
     waiting -= added;
+    store_changes_seen += changes;
     stats = scheduler->stats();
   }
   return true;
@@ -335,7 +350,7 @@ bool Engine::State::take_commands() {
 
 /// Fails the jobs that were submitted too late to be looked at.
 void Engine::State::refuse_commands() {
-  std::deque<std::variant<Add, Cancel>> left;
+  std::deque<Command> left;
   {
     const std::scoped_lock lock(mutex);
     left.swap(commands);
@@ -444,6 +459,18 @@ SchedulerStats Engine::stats() const {
   SchedulerStats stats = state_->stats;
   stats.queued += state_->waiting;
   return stats;
+}
+
+std::uint64_t Engine::store_changed(bool was_cleared) {
+  const std::scoped_lock lock(state_->mutex);
+  state_->commands.emplace_back(State::StoreChange{was_cleared});
+  state_->changed.notify_all();
+  return ++state_->store_changes_told;
+}
+
+std::uint64_t Engine::store_changes_seen() const {
+  const std::scoped_lock lock(state_->mutex);
+  return state_->store_changes_seen;
 }
 
 std::expected<std::unique_ptr<Engine::Handle>, Engine::Refusal> Engine::submit(Job job) {

@@ -79,6 +79,12 @@ class Engine {
 
   SchedulerStats stats() const;
 
+  /// Says that others have changed what is on the disk, or removed all of it: then what is in
+  /// memory beside the model's goes too. Done between two batches: then store_changes_seen() is at
+  /// least the result.
+  std::uint64_t store_changed(bool was_cleared);
+  std::uint64_t store_changes_seen() const;
+
  private:
   struct State;
   std::shared_ptr<State> state_;

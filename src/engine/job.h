@@ -72,6 +72,11 @@ struct Job {
   /// Where messages end in the prompt, tokens from its start, ascending: the places behind which
   /// other prompts are likely to go on differently. May be empty.
   std::vector<int> boundaries;
+  /// Leading tokens of the prompt that are tools and stable system text: what other sessions begin
+  /// with as well, and nothing of a conversation. 0 where that is not known.
+  int stable_tokens = 0;
+  /// Whether what is computed may be kept on the disk. Otherwise it is shared with nothing that is.
+  bool is_kept = true;
   SamplingOptions sampling;
   int max_tokens = 0;
   std::vector<std::string> stop_sequences;

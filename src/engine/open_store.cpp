@@ -1,6 +1,7 @@
 #include "engine/open_store.h"
 
 #include "engine/model_fingerprint.h"
+#include "kv/stored_model.h"
 
 #include <ggml.h>
 #include <llama.h>
@@ -33,8 +34,25 @@ std::uint64_t default_disk_bytes(const std::filesystem::path& folder) {
   return error ? 0 : std::min(kMostDiskBytes, (space.available + stored) / 4);
 }
 
+/// What the budget of all models leaves for this one, whose folder is `own`: the others keep at most
+/// half of it.
+std::uint64_t share_of(std::uint64_t budget, const std::filesystem::path& root,
+                       const std::filesystem::path& own, bool may_write) {
+  std::uint64_t others = 0;
+  for (const kv::StoredModel& model : kv::stored_models(root))
+    for (const auto& [path, bytes] : model.files)
+      others += model.folder == own ? 0 : bytes;
+  if (others > budget / 2 && may_write) {
+    const kv::Pruned pruned =
+        kv::prune(kv::read_models(root), {.bytes = budget / 2, .unused_since = {}}, own);
+    spdlog::info("{} blocks of other models were removed to make room", pruned.blocks);
+    others -= std::min(others, pruned.bytes);
+  }
+  return budget - std::min(budget, others);
+}
+
 std::unique_ptr<kv::DiskTier> open_disk(const StoreSetting& setting, const std::string& name) {
-  auto files = kv::BlockFiles::open(setting.folder, name);
+  auto files = kv::BlockFiles::open(setting.folder, name, setting.name);
   if (!files) {
     spdlog::warn("prefixes are not kept on the disk: {}", files.error());
     return nullptr;
@@ -87,8 +105,10 @@ std::unique_ptr<kv::BlockStore> open_store(const StoreSetting& setting) {
     else {
       options.fingerprint = cell_fingerprint(content, setting.cells);
       disk = open_disk(setting, options.fingerprint);
-      options.disk_bytes =
-          setting.disk_bytes > 0 ? setting.disk_bytes : default_disk_bytes(setting.folder);
+      if (disk)
+        options.disk_bytes = share_of(
+            setting.disk_bytes > 0 ? setting.disk_bytes : default_disk_bytes(setting.folder),
+            setting.folder, disk->files().folder(), disk->files().may_write());
     }
   }
   const bool has_disk = disk != nullptr;

@@ -36,6 +36,7 @@ struct StoreSetting {
   std::filesystem::path folder; // of the block files of all models; empty: host memory only
   std::filesystem::path hashes; // where hashes of model files are kept
   std::filesystem::path model;
+  std::string name; // of the model, for people
   CellSettings cells;
   std::size_t memory_bytes = 0;
   std::uint64_t disk_bytes = 0; // 0: a share of what is free on the disk

@@ -92,12 +92,13 @@ PrefixMover::Brought PrefixMover::bring_back(const std::deque<Piece>& pieces, Se
 }
 
 /// Behind those that wait already.
-void PrefixMover::remember(const std::string& tenant, std::span<const Token> tokens) {
+void PrefixMover::remember(const std::string& tenant, std::span<const Token> tokens,
+                           int stable) {
   if (keeping_.size() == kMostKept) {
     lost_tokens_ += keeping_.front().tokens.size();
     keeping_.pop_front();
   }
-  keeping_.push_back({tenant, {tokens.begin(), tokens.end()}});
+  keeping_.push_back({tenant, {tokens.begin(), tokens.end()}, stable});
 }
 
 void PrefixMover::computed(int tokens, std::size_t span, double milliseconds) {

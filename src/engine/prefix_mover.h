@@ -44,9 +44,10 @@ class PrefixMover {
   using Piece = kv::BlockStore::Piece;
 
   /// A request begins with `reused` of its tokens in its sequence: what of the others should be
-  /// brought back, in this order.
+  /// brought back, in this order. Leading `stable` tokens are tools and stable system text. What is
+  /// unkept (see kv::unkept()) finds what its tenant has kept as well.
   virtual std::deque<Piece> admit(const std::string& tenant, std::span<const Token> tokens,
-                                  int reused) = 0;
+                                  int reused, int stable) = 0;
 
   enum class Brought {
     yes,
@@ -60,8 +61,10 @@ class PrefixMover {
   /// Waits for what is being read, for a moment at most.
   void wait() { store_.wait(coming_, std::chrono::milliseconds(10)); }
 
-  /// `tokens` were computed and are worth keeping.
-  virtual void keep(const std::string& /*tenant*/, std::span<const Token> /*tokens*/) {}
+  /// `tokens` were computed and are worth keeping; leading `stable` ones are tools and stable system
+  /// text.
+  virtual void keep(const std::string& /*tenant*/, std::span<const Token> /*tokens*/,
+                    int /*stable*/) {}
 
   /// A checkpoint was made behind `tokens`.
   virtual void keep_checkpoint(const std::string& /*tenant*/, std::span<const Token> /*tokens*/) {}
@@ -85,6 +88,8 @@ class PrefixMover {
   const TransferCosts& costs() const { return costs_; }
   /// Idle tokens that left the model's memory since they cost others too much.
   virtual std::uint64_t moved_out_tokens() const { return 0; }
+  /// Prefixes that wait to be copied.
+  std::size_t waiting() const { return keeping_.size(); }
   /// Tokens that were worth keeping and could not be stored.
   std::uint64_t lost_tokens() const { return lost_tokens_; }
   /// Milliseconds that bringing pieces back is expected to take; none before that was measured.
@@ -94,6 +99,7 @@ class PrefixMover {
   struct Keeping {
     std::string tenant;
     std::vector<Token> tokens;
+    int stable = 0;
   };
 
   /// Puts a piece, which begins in front of or at `begin`, behind what the sequence has.
@@ -104,7 +110,7 @@ class PrefixMover {
 
   /// Copies [begin, end) of a sequence, and times it. False when they cannot be had.
   bool export_cells(SequenceId sequence, int begin, int end, std::vector<std::byte>& cells);
-  void remember(const std::string& tenant, std::span<const Token> tokens);
+  void remember(const std::string& tenant, std::span<const Token> tokens, int stable);
   bool is_slower_than_computing(std::span<const Piece> pieces, int reused) const;
   /// Seconds that computing a block takes, for the store.
   double seconds(int begin, int end) const;

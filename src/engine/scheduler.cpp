@@ -88,6 +88,8 @@ bool Scheduler::add(JobId id, Job job) {
     return false;
   if (!options_.reuse)
     job.tenant = "job " + std::to_string(id); // a root of its own: nothing is ever shared
+  if (!job.is_kept)
+    job.tenant = kv::unkept(job.tenant);
   queue_.push_back(std::make_unique<RunningJob>(id, ++arrivals_, std::move(job)));
   return true;
 }
@@ -109,7 +111,8 @@ void Scheduler::leave(RunningJob& job) {
   job.stored.clear();
   if (mover_) {
     mover_->keep(job.job.tenant,
-                 std::span(job.tokens).first(static_cast<std::size_t>(job.computed)));
+                 std::span(job.tokens).first(static_cast<std::size_t>(job.computed)),
+                 std::min(job.job.stable_tokens, job.computed));
     mover_->left(sequence);
   }
   if (options_.reuse)
@@ -207,7 +210,7 @@ bool Scheduler::try_start(RunningJob& job) {
   job.restore_began = -1;
   if (mover_ && job.may_restore)
     job.stored = mover_->admit(job.job.tenant, std::span(job.tokens).first(job.tokens.size() - 1),
-                               reused);
+                               reused, std::min(job.job.stable_tokens, size - 1));
   if (!job.stored.empty())
     reused = job.stored.back().end;
   if (options_.reuse && options_.checkpoints) {
@@ -524,7 +527,8 @@ void Scheduler::sample(RunningJob& job, int index) {
                         std::min(job.prompt_computed, static_cast<int>(job.job.prompt.size()))});
   if (mover_ && !job.started())
     mover_->keep(job.job.tenant,
-                 std::span(job.tokens).first(static_cast<std::size_t>(job.computed)));
+                 std::span(job.tokens).first(static_cast<std::size_t>(job.computed)),
+                 std::min(job.job.stable_tokens, job.computed));
   if (job.job.on_logits)
     job.job.on_logits(decoder_.logits(index));
 
@@ -608,14 +612,9 @@ SchedulerStats Scheduler::stats() const {
     stats.restored_bytes = restored_bytes_;
     stats.restoring_ms = restoring_ms_;
     stats.lost_tokens = mover_->lost_tokens();
-    const kv::BlockStoreStats stored = options_.store->stats();
-    stats.stored_blocks = stored.blocks;
-    stats.stored_bytes = stored.memory_bytes;
+    stats.unstored_prefixes = mover_->waiting();
     stats.has_disk = options_.store->has_disk();
-    stats.disk_blocks = stored.disk_blocks;
-    stats.disk_bytes = stored.disk_bytes;
-    stats.written_blocks = stored.written;
-    stats.is_writing = stored.is_writing;
+    stats.store = options_.store->stats();
   }
   return stats;
 }

@@ -65,14 +65,10 @@ struct SchedulerStats {
   std::uint64_t moved_out_tokens = 0; // idle ones that left the pool for the store
   std::uint64_t restored_bytes = 0;   // as they are stored
   double restoring_ms = 0;            // from the first to the last piece, all requests added up
-  std::size_t stored_blocks = 0;
-  std::size_t stored_bytes = 0; // in host memory
-  bool has_disk = false;
-  std::size_t disk_blocks = 0;
-  std::uint64_t disk_bytes = 0;
-  std::uint64_t written_blocks = 0; // since the start
-  bool is_writing = false;
-  std::uint64_t lost_tokens = 0; // worth keeping, and could not be stored
+  std::uint64_t lost_tokens = 0;      // worth keeping, and could not be stored
+  bool has_disk = false;              // beside the store's host memory
+  std::size_t unstored_prefixes = 0; // that wait to be copied to the store
+  kv::BlockStoreStats store;
 };
 
 /// Decides what goes into each batch: continuous batching with chunked prefill. Every batch takes

@@ -13,15 +13,16 @@
 #include <utility>
 
 namespace anyclaude::gateway {
-namespace {
 
 using anthropic::Error;
 using anthropic::ErrorKind;
 
-/// 128 bits of BLAKE3: the same token is the same tenant after a restart, and two never meet.
-std::string tenant_of(std::string_view secret) {
+namespace {
+
+/// 128 bits of BLAKE3, for one purpose.
+std::string derived(const char* purpose, std::string_view secret) {
   blake3_hasher hasher;
-  blake3_hasher_init_derive_key(&hasher, "anyclaude tenant of a token");
+  blake3_hasher_init_derive_key(&hasher, purpose);
   blake3_hasher_update(&hasher, secret.data(), secret.size());
   std::array<std::uint8_t, 16> hash{};
   blake3_hasher_finalize(&hasher, hash.data(), hash.size());
@@ -31,6 +32,14 @@ std::string tenant_of(std::string_view secret) {
   }
   return out;
 }
+
+} // namespace
+
+std::string tenant_of(std::string_view secret) {
+  return derived("anyclaude tenant of a token", secret);
+}
+
+namespace {
 
 /// Takes as long for a wrong secret as for the right one.
 bool equal_in_constant_time(std::string_view secret, std::string_view presented) {
@@ -103,7 +112,8 @@ std::expected<void, Error> Access::check_source(const HttpRequest& request) cons
                                      "the name to the allowed hosts."});
   }
   const std::string_view origin = request.header("origin");
-  if (!origin.empty() &&
+  const bool is_our_own_page = !host.empty() && origin == "http://" + std::string(host);
+  if (!origin.empty() && !is_our_own_page &&
       std::ranges::find(options_.allowed_origins, origin) == options_.allowed_origins.end()) {
     return std::unexpected(Error{ErrorKind::permission,
                                  "Requests from web pages are refused, and this one comes from \"" +
@@ -122,7 +132,27 @@ const Token* Access::find(std::string_view secret) const {
   return found;
 }
 
-std::expected<backend::Caller, Error> Access::identify(const HttpRequest& request) const {
+std::string Access::pass_of(std::string_view secret) const {
+  const Token* token = find(secret);
+  return token == nullptr ? std::string() : derived("anyclaude dashboard pass", token->secret);
+}
+
+bool Access::has_pass(std::string_view pass) const {
+  bool is_one = false;
+  for (const Token& token : options_.tokens) {
+    is_one |= equal_in_constant_time(pass_of(token.secret), pass);
+  }
+  return is_one;
+}
+
+std::expected<backend::Caller, Error> Access::identify(const HttpRequest& request,
+                                                       std::string_view path_token) const {
+  if (!path_token.empty()) {
+    if (const Token* token = find(path_token)) {
+      return backend::Caller{token->tenant};
+    }
+    return std::unexpected(refusal("The token in the path is not one of this server's."));
+  }
   constexpr std::string_view kScheme = "bearer ";
   std::string_view bearer = request.header("authorization");
   if (bearer.size() > kScheme.size() &&
@@ -139,15 +169,18 @@ std::expected<backend::Caller, Error> Access::identify(const HttpRequest& reques
   if (token != nullptr) {
     return backend::Caller{token->tenant};
   }
-  std::string message =
-      bearer.empty() && key.empty()
-          ? "This server asks for a token, in the header \"authorization: Bearer TOKEN\" or "
-            "\"x-api-key: TOKEN\"."
-          : "The token is not one of this server's.";
+  return std::unexpected(
+      refusal(bearer.empty() && key.empty()
+                  ? "This server asks for a token, in the header \"authorization: Bearer TOKEN\" or "
+                    "\"x-api-key: TOKEN\"."
+                  : "The token is not one of this server's."));
+}
+
+Error Access::refusal(std::string message) const {
   if (!options_.token_hint.empty()) {
     message += " " + options_.token_hint;
   }
-  return std::unexpected(Error{ErrorKind::authentication, std::move(message)});
+  return {ErrorKind::authentication, std::move(message)};
 }
 
 } // namespace anyclaude::gateway

@@ -2,6 +2,8 @@
 
 #include "gateway/http_text.h"
 
+#include <algorithm>
+
 namespace anyclaude::gateway {
 namespace {
 
@@ -76,15 +78,20 @@ void Exchange::begin(int status, const Headers& headers) {
     return;
   }
   begun_ = true;
-  chunked_ = has_body(status) && !traits_.http_1_0;
+  const std::optional<std::size_t> length = stated_length(headers);
+  chunked_ = has_body(status) && !length && !traits_.http_1_0;
   BodyFraming framing = chunked_ ? BodyFraming::chunked : BodyFraming::none;
-  if (has_body(status) && traits_.http_1_0) {
+  if (has_body(status) && length) {
+    framing = BodyFraming::length;
+    missing_ = *length;
+  } else if (has_body(status) && traits_.http_1_0) {
     framing = BodyFraming::until_closed;
     traits_.keep_alive = false;
   }
   output_ += answer_head({.status = status,
                           .headers = headers,
                           .framing = framing,
+                          .length = missing_,
                           .keep_alive = traits_.keep_alive,
                           .http_1_0 = traits_.http_1_0});
   wake();
@@ -98,6 +105,7 @@ void Exchange::write(const std::string& chunk) {
     append_chunk(output_, chunk);
   } else {
     output_ += chunk;
+    missing_ -= std::min(missing_, chunk.size());
   }
   if (output_.size() + in_flight_ > unsent_limit_) {
     cut();
@@ -108,6 +116,10 @@ void Exchange::write(const std::string& chunk) {
 void Exchange::end() {
   if (!begun_ || ended_ || broken_) {
     return;
+  }
+  if (missing_ > 0 && !traits_.head_request) { // the client must see that it is not the whole
+    cut();
+    return wake();
   }
   if (chunked_ && !traits_.head_request) {
     output_ += kLastChunk;

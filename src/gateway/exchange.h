@@ -99,6 +99,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   std::size_t unsent_limit_;
   std::string output_;
   std::size_t in_flight_ = 0; // taken by the connection, not yet sent
+  std::size_t missing_ = 0;   // of a body whose length was stated
   bool begun_ = false;
   bool chunked_ = false;
   bool ended_ = false;

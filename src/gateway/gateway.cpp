@@ -2,6 +2,7 @@
 
 #include "anthropic/messages.h"
 #include "gateway/answers.h"
+#include "gateway/caller.h"
 #include "gateway/message_answer.h"
 #include "gateway/metrics.h"
 #include "gateway/route.h"
@@ -33,24 +34,6 @@ std::int64_t unix_milliseconds() {
       .count();
 }
 
-/// For the log: a stranger chose it, and a long one would fill it.
-std::string log_path(const HttpRequest& request) {
-  return request.path.substr(0, 200);
-}
-
-/// Whether nobody looks at the answer while it is made. Claude Code says so itself when it is told
-/// to (CLAUDE_CODE_GATEWAY_HINT_HEADERS); otherwise a subagent is known by its id, and a title or a
-/// summary by having no tools, which its conversations always have. Any other client's requests are
-/// all alike. Source: requests of Claude Code 2.1.330.
-bool is_background(const HttpRequest& http, const anthropic::Request& request) {
-  const std::string_view kind = http.header("x-claude-code-request-class");
-  if (!kind.empty())
-    return kind == "subagent" || kind == "workflow" || kind == "auxiliary";
-  if (!http.header("x-claude-code-agent-id").empty())
-    return true;
-  return !http.header("x-claude-code-session-id").empty() && request.tools.empty();
-}
-
 void log_end(const std::string& what, const telemetry::RequestRecord& record) {
   spdlog::info("{} {} {} prompt={} reused={} computed={} output={} ttft_ms={} total_ms={:.1f}",
                what, record.status, record.id, record.prompt_tokens, record.reused_tokens,
@@ -58,10 +41,18 @@ void log_end(const std::string& what, const telemetry::RequestRecord& record) {
                record.ttft_ms ? std::format("{:.1f}", *record.ttft_ms) : "-", record.total_ms);
 }
 
+/// The headers are what the real Claude would be shown, and our token is nothing to it.
+Error token_in_headers() {
+  return {ErrorKind::authentication,
+          "This request is for the real Claude, so its headers must carry your own key or login, and "
+          "this server's token belongs in the base URL: ANTHROPIC_BASE_URL=http://HOST:PORT/t/TOKEN. "
+          "`anyclaude` sets it so."};
+}
+
 } // namespace
 
 struct Gateway::Asked {
-  const HttpRequest& request;
+  HttpRequest& request; // passed on, it is moved from
   const Route route;
   const std::shared_ptr<Responder>& responder;
   const backend::Caller caller;
@@ -83,16 +74,23 @@ struct Gateway::Asked {
     responder->respond(answer.status, std::move(answer.headers), std::move(answer.body));
     log(answer.status);
   }
+  std::string what() const { return request.method + " " + loggable_path(request.path); }
   void log(int status) const {
     const std::chrono::duration<double, std::milli> total = Clock::now() - received;
-    spdlog::info("{} {} {} {} total_ms={:.1f}", request.method, log_path(request), status,
-                 request_id, total.count());
+    spdlog::info("{} {} {} total_ms={:.1f}", what(), status, request_id, total.count());
+  }
+  telemetry::RequestRecord new_record() const {
+    telemetry::RequestRecord record;
+    record.id = request_id;
+    record.session = route.session;
+    record.started_at = unix_milliseconds();
+    return record;
   }
 };
 
 Gateway::Gateway(GatewayOptions options, backend::Backend& backend, telemetry::Stats& stats)
     : options_(std::move(options)), access_(access_options(options_)), backend_(backend),
-      stats_(stats) {}
+      stats_(stats), dashboard_(options_.dashboard, access_, backend_, stats_) {}
 
 Gateway::~Gateway() = default;
 
@@ -106,14 +104,20 @@ std::size_t Gateway::open_connections() const {
 std::expected<std::unique_ptr<Gateway>, std::string>
 Gateway::start(GatewayOptions options, backend::Backend& backend, telemetry::Stats& stats) {
   std::unique_ptr<Gateway> gateway(new Gateway(std::move(options), backend, stats));
+  if (const auto& cloud = gateway->options_.cloud) {
+    auto made = PassThrough::make(*cloud);
+    if (!made) {
+      return std::unexpected("the real Claude's address: " + made.error());
+    }
+    gateway->cloud_ = std::move(*made);
+  }
   auto server = HttpServer::start(
       gateway->options_.http,
       [self = gateway.get()](const HttpRequest& request, Responder& responder) {
         return self->admit(request, responder);
       },
-      [self = gateway.get()](const HttpRequest& request,
-                             const std::shared_ptr<Responder>& responder) {
-        self->handle(request, responder);
+      [self = gateway.get()](HttpRequest request, const std::shared_ptr<Responder>& responder) {
+        self->handle(std::move(request), responder);
       },
       [](int status, const std::string& message) {
         ErrorReply reply = http_error_reply(status, message, new_request_id());
@@ -131,7 +135,7 @@ bool Gateway::admit(const HttpRequest& request, Responder& responder) const {
   const std::string request_id = new_request_id();
   const Route route = route_of(request.path);
   const auto refuse = [&](ErrorReply reply) {
-    spdlog::info("{} {} {} {} refused from {}", request.method, log_path(request), reply.status,
+    spdlog::info("{} {} {} {} refused from {}", request.method, loggable_path(request.path), reply.status,
                  request_id, request.remote);
     responder.respond(reply.status, std::move(reply.headers), std::move(reply.body));
     return false;
@@ -145,15 +149,20 @@ bool Gateway::admit(const HttpRequest& request, Responder& responder) const {
     return false;
   }
   if (!is_open(route.endpoint)) {
-    if (const auto caller = access_.identify(request); !caller) {
+    if (const auto caller = access_.identify(request, route.token); !caller) {
       return refuse(error_reply(caller.error(), request_id, options_.retry_after));
     }
+  }
+  if (goes_to_cloud(route)) {
+    return route.token.empty() ? refuse(error_reply(token_in_headers(), request_id,
+                                                    options_.retry_after))
+                               : true;
   }
   if (route.endpoint == Endpoint::unknown) {
     return refuse(
         error_reply({ErrorKind::not_found, "There is nothing at this path. The server has "
                                            "/v1/messages, /v1/messages/count_tokens, "
-                                           "/v1/models, /health and /metrics."},
+                                           "/v1/models, /health, /metrics and /ui."},
                     request_id, options_.retry_after));
   }
   if (!allows(route.endpoint, request.method)) {
@@ -167,11 +176,19 @@ bool Gateway::admit(const HttpRequest& request, Responder& responder) const {
   return true;
 }
 
-void Gateway::handle(const HttpRequest& request, const std::shared_ptr<Responder>& responder) {
+/// Whether a request goes to the real Claude whatever it asks.
+bool Gateway::goes_to_cloud(const Route& route) const {
+  return cloud_ && cloud_->takes_everything() && route.path.starts_with("/v1/");
+}
+
+void Gateway::handle(HttpRequest request, const std::shared_ptr<Responder>& responder) {
   Route route = route_of(request.path);
-  const Asked asked{request,          std::move(route),
-                    responder,        access_.identify(request).value_or(backend::Caller{}),
-                    new_request_id(), options_.retry_after};
+  auto caller = access_.identify(request, route.token).value_or(backend::Caller{});
+  const Asked asked{request,           std::move(route),     responder,
+                    std::move(caller), new_request_id(), options_.retry_after};
+  if (goes_to_cloud(asked.route)) {
+    return pass_on(asked, {});
+  }
   switch (asked.route.endpoint) {
   case Endpoint::messages:
     return messages(asked);
@@ -185,6 +202,11 @@ void Gateway::handle(const HttpRequest& request, const std::shared_ptr<Responder
     return health(asked);
   case Endpoint::metrics:
     return metrics(asked);
+  case Endpoint::dashboard:
+  case Endpoint::dashboard_login:
+    return dashboard_.handle(request, port(), responder);
+  case Endpoint::state:
+    return asked.reply(200, dashboard_.state());
   case Endpoint::root:
     return asked.reply(200, R"({"name":"anyclaude"})");
   case Endpoint::unknown:
@@ -195,39 +217,60 @@ void Gateway::handle(const HttpRequest& request, const std::shared_ptr<Responder
 void Gateway::messages(const Asked& asked) {
   const auto request =
       anthropic::parse_request(asked.request.body, anthropic::RequestKind::messages);
-  telemetry::RequestRecord record;
-  record.id = asked.request_id;
-  record.session = asked.route.session;
-  record.started_at = unix_milliseconds();
-  if (const auto models = backend_.models(); !models.empty()) {
-    record.model = models.front().id;
-  }
-  const auto answer = std::make_shared<MessageAnswer>(
-      asked.responder,
-      MessageAnswer::Options{
-          .stream = request && request->stream,
-          .message_id = new_message_id(),
-          .request_id = asked.request_id,
-          .model = request ? request->model : std::string(),
-          .retry_after = options_.retry_after,
-          .received = asked.received,
-          .record = std::move(record),
-          .on_end = [&stats = stats_, what = asked.request.method + " " + log_path(asked.request)](
-                        telemetry::RequestRecord ended) {
-            log_end(what, ended);
-            stats.add(std::move(ended));
-          }});
   if (!request) {
-    return answer->refuse(request.error());
+    return begin_answer(asked, nullptr)->refuse(request.error());
   }
   for (const std::string& warning : request->warnings) {
     spdlog::debug("{}: {}", asked.request_id, warning);
   }
-  backend::Caller caller = asked.caller;
-  caller.background = is_background(asked.request, *request);
+  auto caller = describe_caller(asked.caller, asked.request, asked.route, *request);
+  if (const auto passed = backend_.passes_through(*request, caller)) {
+    return pass_on(asked, passed->model);
+  }
+  answer(asked, *request, caller);
+}
+
+/// Counts a request that asked for a message.
+Gateway::OnEnd Gateway::recorder(const Asked& asked) const {
+  return [&stats = stats_, what = asked.what()](telemetry::RequestRecord ended) {
+    log_end(what, ended);
+    stats.add(std::move(ended));
+  };
+}
+
+std::shared_ptr<MessageAnswer> Gateway::begin_answer(const Asked& asked,
+                                                     const anthropic::Request* request) const {
+  telemetry::RequestRecord record = asked.new_record();
+  if (const auto models = backend_.models(); !models.empty()) {
+    record.model = models.front().id;
+  }
+  return std::make_shared<MessageAnswer>(
+      asked.responder,
+      MessageAnswer::Options{.stream = request != nullptr && request->stream,
+                             .message_id = new_message_id(),
+                             .request_id = asked.request_id,
+                             .model = request != nullptr ? request->model : std::string(),
+                             .retry_after = options_.retry_after,
+                             .received = asked.received,
+                             .live = &stats_.live(),
+                             .record = std::move(record),
+                             .on_end = recorder(asked)});
+}
+
+void Gateway::answer(const Asked& asked, const anthropic::Request& request,
+                     const backend::Caller& caller) {
+  const auto answer = begin_answer(asked, &request);
+  if (caller.background) {
+    stats_.live().is_background(asked.request_id);
+  }
   auto generation = backend_.start(
-      *request, caller, [answer](anthropic::Event event) { answer->on_event(std::move(event)); });
+      request, caller, [answer](anthropic::Event event) { answer->on_event(std::move(event)); });
   if (!generation) {
+    // It may have been the last that was up of those before the real Claude.
+    if (const auto passed = backend_.passes_through(request, caller)) {
+      answer->dismiss();
+      return pass_on(asked, passed->model);
+    }
     return answer->refuse(generation.error());
   }
   // The connection owns the work: it ends when the client leaves or has its answer. The answer
@@ -242,7 +285,7 @@ void Gateway::messages(const Asked& asked) {
         }
         work.reset();
       });
-  if (request->stream) {
+  if (request.stream) {
     asked.responder->every(options_.ping_period, [weak] {
       if (const auto pinged = weak.lock()) {
         pinged->ping();
@@ -251,11 +294,44 @@ void Gateway::messages(const Asked& asked) {
   }
 }
 
-void Gateway::count_tokens(const Asked& asked) const {
+/// To the real Claude, with its body as it came but for the model, where another one is to be asked.
+void Gateway::pass_on(const Asked& asked, const std::string& model) {
+  if (!cloud_) {
+    return asked.reply(Error{ErrorKind::api, "A route leads to the real Claude, and this server "
+                                             "was started without it."});
+  }
+  if (asked.route.token.empty()) {
+    return asked.reply(token_in_headers());
+  }
+  if (!model.empty()) {
+    replace_model(asked.request.body, model);
+  }
+  const bool is_message = asked.route.endpoint == Endpoint::messages;
+  PassThrough::Errand errand{
+      .path = asked.route.path,
+      .received = asked.received,
+      .record = asked.new_record(),
+      .on_end = is_message ? recorder(asked) : OnEnd([what = asked.what()](const auto& ended) {
+        spdlog::info("{} {} {} total_ms={:.1f}", what, ended.status, ended.id, ended.total_ms);
+      }),
+      .refuse =
+          [id = asked.request_id, wait = options_.retry_after](Responder& responder,
+                                                               const std::string& message) {
+            ErrorReply reply = error_reply({ErrorKind::overloaded, message}, id, wait);
+            responder.respond(reply.status, std::move(reply.headers), std::move(reply.body));
+          }};
+  cloud_->forward(std::move(asked.request), asked.responder, std::move(errand));
+}
+
+void Gateway::count_tokens(const Asked& asked) {
   const auto request =
       anthropic::parse_request(asked.request.body, anthropic::RequestKind::count_tokens);
   if (!request) {
     return asked.reply(request.error());
+  }
+  const auto caller = describe_caller(asked.caller, asked.request, asked.route, *request);
+  if (const auto passed = backend_.passes_through(*request, caller)) {
+    return pass_on(asked, passed->model);
   }
   const auto tokens = backend_.count_tokens(*request);
   if (!tokens) {

@@ -2,13 +2,19 @@
 
 #include "backend/backend.h"
 #include "gateway/access.h"
+#include "gateway/dashboard_routes.h"
 #include "gateway/http_server.h"
+#include "gateway/message_answer.h"
+#include "gateway/pass_through.h"
+#include "gateway/route.h"
 #include "telemetry/stats.h"
 
 #include <chrono>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,17 +29,22 @@ struct GatewayOptions {
   /// Claude Code gives up after 300 s without a byte.
   std::chrono::milliseconds ping_period{5'000};
   std::chrono::seconds retry_after{5}; // what 429 and 529 advise
+  /// The real Claude, where requests may go to it (docs/claude-mode.md).
+  std::optional<PassThroughOptions> cloud{};
+  DashboardOptions dashboard{};
 };
 
 /// The Messages API over HTTP in front of a backend:
 ///   POST /v1/messages, POST /v1/messages/count_tokens, GET /v1/models, GET /v1/models/{id},
-///   GET /health, GET /, GET /metrics (for Prometheus)
-/// each also behind /s/<session>, which attributes a request to a launcher's session in the stats.
+///   GET /health, GET /, GET /metrics (for Prometheus), GET /ui (for a browser), GET /ui/state
+/// each also behind /t/<token>, and /s/<session> or /p/<session> (see Route); the session attributes
+/// a request to a launcher in the stats. Where everything goes to the real Claude, so does every path
+/// below /v1.
 /// Whatever model a request names, the backend's answers; a client's favourite is not always here.
 class Gateway {
  public:
   /// Begins to serve. `backend` and `stats` must outlive the gateway. The error says which address
-  /// and why.
+  /// and why, or what is wrong with the address of the real Claude.
   static std::expected<std::unique_ptr<Gateway>, std::string>
   start(GatewayOptions options, backend::Backend& backend, telemetry::Stats& stats);
 
@@ -44,16 +55,26 @@ class Gateway {
 
   std::uint16_t port() const;
   std::size_t open_connections() const;
+  /// What GET /ui/state answers.
+  std::string state() { return dashboard_.state(); }
 
  private:
   struct Asked; // one request and how to answer it
+  using OnEnd = std::function<void(telemetry::RequestRecord)>;
 
   Gateway(GatewayOptions options, backend::Backend& backend, telemetry::Stats& stats);
 
   bool admit(const HttpRequest& request, Responder& responder) const;
-  void handle(const HttpRequest& request, const std::shared_ptr<Responder>& responder);
+  void handle(HttpRequest request, const std::shared_ptr<Responder>& responder);
   void messages(const Asked& asked);
-  void count_tokens(const Asked& asked) const;
+  void answer(const Asked& asked, const anthropic::Request& request,
+              const backend::Caller& caller);
+  std::shared_ptr<MessageAnswer> begin_answer(const Asked& asked,
+                                              const anthropic::Request* request) const;
+  OnEnd recorder(const Asked& asked) const;
+  void count_tokens(const Asked& asked);
+  bool goes_to_cloud(const Route& route) const;
+  void pass_on(const Asked& asked, const std::string& model);
   void models(const Asked& asked) const;
   void model(const Asked& asked) const;
   void health(const Asked& asked) const;
@@ -63,6 +84,8 @@ class Gateway {
   const Access access_;
   backend::Backend& backend_;
   telemetry::Stats& stats_;
+  std::unique_ptr<PassThrough> cloud_;
+  DashboardRoutes dashboard_;
   std::unique_ptr<HttpServer> server_; // the last member: its threads use the others
 };
 

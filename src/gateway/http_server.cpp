@@ -208,7 +208,7 @@ std::string_view HttpRequest::header(std::string_view name) const {
 
 std::expected<std::unique_ptr<HttpServer>, std::string>
 HttpServer::start(HttpOptions options, HeadFilter filter, Handler handler, MakeError make_error) {
-  allow_connections(options.limits.connections);
+  allow_connections(2 * options.limits.connections); // each may need one to another server
   const auto listening = listen_on(options.host, options.port);
   if (!listening) {
     return std::unexpected(listening.error());

@@ -38,7 +38,9 @@ class Responder {
 
   virtual void respond(int status, Headers headers, std::string body) = 0;
 
-  /// Sends the status and headers at once; the body follows in chunks.
+  /// Sends the status and headers at once; the body follows in pieces, framed as chunks unless the
+  /// headers state a content-length. With one, end() before all of it was written cuts the
+  /// connection.
   virtual void begin(int status, Headers headers) = 0;
   virtual void write(std::string chunk) = 0;
   virtual void end() = 0;

@@ -1,6 +1,7 @@
 #include "gateway/http_text.h"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <format>
 
@@ -70,7 +71,9 @@ void append_header(std::string& out, std::string_view name, std::string_view val
 std::string answer_head(const AnswerHead& head) {
   std::string out =
       "HTTP/1.1 " + std::to_string(head.status) + " " + reason_phrase(head.status) + "\r\n";
-  append_header(out, "date", http_date());
+  if (!has_header(head.headers, "date")) { // an answer that is passed on has its own
+    append_header(out, "date", http_date());
+  }
   for (const auto& [name, value] : head.headers) {
     if (!is_framing(name)) {
       append_header(out, name, value);
@@ -90,6 +93,22 @@ std::string answer_head(const AnswerHead& head) {
   return out;
 }
 
+bool has_header(const Headers& headers, std::string_view name) {
+  return std::ranges::any_of(
+      headers, [name](const auto& header) { return equal_ignoring_case(header.first, name); });
+}
+
+std::optional<std::size_t> stated_length(const Headers& headers) {
+  for (const auto& [name, value] : headers) {
+    std::size_t length = 0;
+    if (equal_ignoring_case(name, "content-length") &&
+        std::from_chars(value.data(), value.data() + value.size(), length).ec == std::errc()) {
+      return length;
+    }
+  }
+  return std::nullopt;
+}
+
 void append_chunk(std::string& out, std::string_view data) {
   if (data.empty()) {
     return;
@@ -97,11 +116,6 @@ void append_chunk(std::string& out, std::string_view data) {
   out += std::format("{:x}\r\n", data.size());
   out += data;
   out += "\r\n";
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::ranges::equal(a, b, {}, lower, lower);
 }
 
 } // namespace anyclaude::gateway

@@ -1,8 +1,10 @@
 #pragma once
 
 #include "gateway/http_server.h"
+#include "text/letter_case.h"
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -34,6 +36,11 @@ void append_chunk(std::string& out, std::string_view data);
 
 inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
 
-bool equal_ignoring_case(std::string_view a, std::string_view b);
+/// What content-length says.
+std::optional<std::size_t> stated_length(const Headers& headers);
+
+bool has_header(const Headers& headers, std::string_view name); // whatever its case
+
+using text::equal_ignoring_case;
 
 } // namespace anyclaude::gateway

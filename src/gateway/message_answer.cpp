@@ -42,7 +42,11 @@ const anthropic::Error* failure_before_start(const std::vector<anthropic::Event>
 MessageAnswer::MessageAnswer(std::shared_ptr<Responder> responder, Options options)
     : responder_(std::move(responder)), options_(std::move(options)),
       encoder_(options_.message_id, options_.model, options_.request_id),
-      builder_(options_.message_id, options_.model), record_(options_.record) {}
+      builder_(options_.message_id, options_.model), record_(options_.record) {
+  if (options_.live != nullptr) {
+    options_.live->began(record_.id, record_.session, record_.model, options_.received);
+  }
+}
 
 MessageAnswer::~MessageAnswer() {
   if (ended_) {
@@ -69,6 +73,7 @@ void MessageAnswer::on_event(anthropic::Event event) {
     return;
   }
   measure(event);
+  show(event);
   if (open_) {
     handle(event);
   } else {
@@ -103,6 +108,11 @@ void MessageAnswer::refuse(const anthropic::Error& error) {
   }
 }
 
+void MessageAnswer::dismiss() {
+  const std::scoped_lock lock(mutex_);
+  ended_ = true;
+}
+
 void MessageAnswer::ping() {
   const std::scoped_lock lock(mutex_);
   if (open_ && !ended_) {
@@ -132,6 +142,19 @@ void MessageAnswer::measure(const anthropic::Event& event) {
   }
   if (!record_.ttft_ms && has_content(event)) {
     record_.ttft_ms = elapsed_ms();
+  }
+}
+
+void MessageAnswer::show(const anthropic::Event& event) const {
+  if (options_.live == nullptr) {
+    return;
+  }
+  if (const auto* progress = std::get_if<anthropic::PrefillProgress>(&event)) {
+    options_.live->prefilled(record_.id, progress->done, progress->total);
+  } else if (std::holds_alternative<anthropic::Started>(event)) {
+    options_.live->answering(record_.id, record_.reused_tokens, record_.prompt_tokens);
+  } else if (has_content(event)) {
+    options_.live->sent_piece(record_.id);
   }
 }
 
@@ -191,6 +214,9 @@ void MessageAnswer::reply(const anthropic::Error& error) {
 /// Before the last byte goes out: who asks for the numbers after an answer finds it counted.
 void MessageAnswer::end(int status) {
   ended_ = true;
+  if (options_.live != nullptr) {
+    options_.live->ended(record_.id);
+  }
   record_.status = status;
   record_.total_ms = elapsed_ms();
   options_.on_end(record_);

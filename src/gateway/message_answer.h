@@ -2,6 +2,7 @@
 
 #include "anthropic/events.h"
 #include "gateway/http_server.h"
+#include "telemetry/live.h"
 #include "telemetry/stats.h"
 
 #include <chrono>
@@ -26,6 +27,7 @@ class MessageAnswer {
     std::string model; // as the client named it
     std::chrono::seconds retry_after{0};
     std::chrono::steady_clock::time_point received;
+    telemetry::Live* live = nullptr; // hears of every step; outlives the answer
     telemetry::RequestRecord record;                      // what is known before the answer
     std::function<void(telemetry::RequestRecord)> on_end; // once, when the numbers are final
   };
@@ -44,6 +46,9 @@ class MessageAnswer {
   /// The backend did not begin.
   void refuse(const anthropic::Error& error);
 
+  /// The backend did not begin, and another way to answer was found: nothing more is said or counted.
+  void dismiss();
+
   void ping();
 
   /// Nobody listens any more.
@@ -52,6 +57,7 @@ class MessageAnswer {
  private:
   void handle(const anthropic::Event& event);
   void measure(const anthropic::Event& event);
+  void show(const anthropic::Event& event) const;
   void count(const anthropic::Usage& usage);
   void reply(const anthropic::Error& error);
   void end(int status);

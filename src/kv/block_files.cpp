@@ -9,8 +9,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
+#include <chrono>
 #include <cstring>
 #include <format>
+#include <initializer_list>
+#include <optional>
 #include <utility>
 
 namespace anyclaude::kv {
@@ -88,8 +92,9 @@ bool sync_folder(const fs::path& path) {
   return folder.is_open() && ::fsync(folder.descriptor()) == 0;
 }
 
-std::expected<BlockHeader, Damage> header_of(const File& file) {
-  std::vector<std::byte> bytes(kUsualHeader);
+/// The bytes that were read are left in `bytes`.
+std::expected<BlockHeader, Damage> header_of(const File& file, std::vector<std::byte>& bytes) {
+  bytes.resize(kUsualHeader);
   bytes.resize(file.read(bytes, 0));
   auto header = read_header(bytes);
   if (!header && header.error().needed > bytes.size()) {
@@ -102,6 +107,60 @@ std::expected<BlockHeader, Damage> header_of(const File& file) {
   if (header->file_size() != file.size())
     return std::unexpected(Damage::contents);
   return std::move(*header);
+}
+
+std::expected<BlockHeader, Damage> header_of(const File& file) {
+  std::vector<std::byte> bytes;
+  return header_of(file, bytes);
+}
+
+struct ReadFile {
+  BlockHeader header;
+  std::vector<std::byte> bytes; // of the header
+  BlockUse use;                 // as far as the file tells it
+};
+
+std::expected<ReadFile, Damage> read_file(const fs::path& name) {
+  const File file(name, O_RDONLY);
+  if (!file.is_open())
+    return std::unexpected(Damage::unreadable);
+  ReadFile found;
+  auto header = header_of(file, found.bytes);
+  if (!header)
+    return std::unexpected(header.error());
+  found.bytes.resize(header->file_size() - header->section_bytes());
+  if (file.read(found.bytes, 0) != found.bytes.size())
+    return std::unexpected(Damage::unreadable);
+  found.header = std::move(*header);
+  struct stat status{};
+  ::fstat(file.descriptor(), &status);
+  found.use.last_used = status.st_mtim.tv_sec;
+  return found;
+}
+
+std::int64_t unix_seconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+/// What a file is called until it is complete; no two processes meet in it.
+fs::path pending_name(const fs::path& name) {
+  return std::format("{}.{}{}", name.native(), ::getpid(), kPartial);
+}
+
+/// The key that a block's file is named after.
+std::optional<BlockKey> key_of(const fs::path& file) {
+  const std::string name = file.stem().native();
+  BlockKey key;
+  if (name.size() != 2 * key.bytes.size())
+    return std::nullopt;
+  for (std::size_t i = 0; i < key.bytes.size(); ++i) {
+    const char* digits = name.data() + 2 * i;
+    if (std::from_chars(digits, digits + 2, key.bytes[i], 16).ptr != digits + 2)
+      return std::nullopt;
+  }
+  return key;
 }
 
 /// The salt of a store, made when there is none. A random file of another size is none.
@@ -146,7 +205,7 @@ void list_files(const fs::path& folder, std::vector<fs::path>& blocks,
 } // namespace
 
 std::expected<std::unique_ptr<BlockFiles>, std::string>
-BlockFiles::open(const fs::path& root, const std::string& fingerprint) {
+BlockFiles::open(const fs::path& root, const std::string& fingerprint, const std::string& model) {
   std::unique_ptr<BlockFiles> files(new BlockFiles);
   files->root_ = root;
   files->fingerprint_ = fingerprint_key(fingerprint);
@@ -159,6 +218,12 @@ BlockFiles::open(const fs::path& root, const std::string& fingerprint) {
   if (!salt)
     return std::unexpected(salt.error());
   files->salt_ = std::move(*salt);
+  if (files->may_write())
+    make_folder(files->folder_); // if it cannot be made, writing says why
+  files->index_ = std::make_unique<BlockIndex>(files->folder_ / kIndexName, files->may_write());
+  files->about_ = {fingerprint, model};
+  files->describe();
+  files->index_->flush();
   return files;
 }
 
@@ -177,10 +242,13 @@ bool BlockFiles::acquire() {
     return false;
   }
   lock_ = descriptor;
+  if (index_)
+    index_->may_write(true);
   return true;
 }
 
 BlockFiles::~BlockFiles() {
+  index_.reset();
   if (lock_ >= 0)
     ::close(lock_);
 }
@@ -191,9 +259,32 @@ fs::path BlockFiles::path(const BlockKey& key) const {
 }
 
 std::expected<void, int> BlockFiles::write(const Block& block, double seconds) const {
-  const fs::path name = path(block.key);
-  const fs::path pending = name.native() + kPartial;
   const auto header = write_header(block, fingerprint_, seconds);
+  const auto state = block.state ? std::span<const std::byte>(*block.state) : std::span<const std::byte>();
+  auto written = write_parts(block.key, {header, block.cells, state});
+  if (written)
+    index_->put(block.key, header, {.hits = 0, .last_used = unix_seconds(), .is_stable = false});
+  return written;
+}
+
+std::expected<void, int> BlockFiles::add(const BlockKey& key, std::span<const std::byte> header,
+                                         std::span<const std::byte> sections) const {
+  auto written = write_parts(key, {header, sections});
+  if (written)
+    index_->put(key, header, {.hits = 0, .last_used = unix_seconds(), .is_stable = true});
+  return written;
+}
+
+bool BlockFiles::has(const BlockKey& key) const {
+  std::error_code error;
+  return fs::exists(path(key), error);
+}
+
+std::expected<void, int>
+BlockFiles::write_parts(const BlockKey& key,
+                        std::initializer_list<std::span<const std::byte>> parts) const {
+  const fs::path name = path(key);
+  const fs::path pending = pending_name(name);
   const auto failed = [&] {
     const int error = errno == 0 ? EIO : errno;
     ::unlink(pending.c_str());
@@ -204,8 +295,9 @@ std::expected<void, int> BlockFiles::write(const Block& block, double seconds) c
     return failed();
   {
     const File file(pending, O_WRONLY | O_CREAT | O_TRUNC);
-    if (!file.is_open() || !file.write(header) || !file.write(block.cells) ||
-        (block.state && !file.write(*block.state)) || ::fdatasync(file.descriptor()) != 0)
+    if (!file.is_open() ||
+        !std::ranges::all_of(parts, [&file](const auto& part) { return file.write(part); }) ||
+        ::fdatasync(file.descriptor()) != 0)
       return failed();
   }
   if (::rename(pending.c_str(), name.c_str()) != 0)
@@ -223,10 +315,28 @@ std::expected<Block, Damage> BlockFiles::read(const BlockKey& key,
 
 void BlockFiles::remove(const BlockKey& key) const {
   ::unlink(path(key).c_str());
+  index_->remove(key);
 }
 
-void BlockFiles::touch(const BlockKey& key) const {
+void BlockFiles::touch(const BlockKey& key, const BlockUse& use) const {
   ::utimensat(AT_FDCWD, path(key).c_str(), nullptr, 0);
+  index_->set_use(key, use);
+}
+
+void BlockFiles::describe() const {
+  if (index_->about() != about_)
+    index_->set_about(about_);
+}
+
+std::vector<BlockKey> BlockFiles::names() const {
+  std::vector<fs::path> blocks;
+  std::vector<fs::path> partial;
+  list_files(folder_, blocks, partial);
+  std::vector<BlockKey> keys;
+  for (const fs::path& file : blocks)
+    if (const auto key = key_of(file))
+      keys.push_back(*key);
+  return keys;
 }
 
 std::string BlockFiles::read_rates() const {
@@ -257,20 +367,33 @@ BlockFiles::Scan BlockFiles::scan() const {
   if (may_write())
     for (const fs::path& file : partial)
       ::unlink(file.c_str());
+  auto known = index_->read();
   Scan scan;
   for (const fs::path& name : blocks) {
-    const File file(name, O_RDONLY);
-    auto header = file.is_open() ? header_of(file) : std::unexpected(Damage::unreadable);
-    if (header && (header->fingerprint != fingerprint_ || path(header->key) != name))
-      header = std::unexpected(Damage::misplaced);
-    if (!header) {
-      scan.damaged.emplace_back(name, header.error());
+    const auto key = key_of(name);
+    const auto row = key ? known.find(*key) : known.end();
+    if (row != known.end()) {
+      auto header = read_header(row->second.header);
+      if (header && header->key == *key && header->fingerprint == fingerprint_) {
+        scan.blocks.push_back({std::move(*header), row->second.use});
+        known.erase(row);
+        continue;
+      }
+    }
+    auto found = read_file(name);
+    if (found && (found->header.fingerprint != fingerprint_ || path(found->header.key) != name))
+      found = std::unexpected(Damage::misplaced);
+    if (!found) {
+      scan.damaged.emplace_back(name, found.error());
       continue;
     }
-    struct stat status{};
-    ::fstat(file.descriptor(), &status);
-    scan.blocks.push_back({std::move(*header), status.st_mtim.tv_sec});
+    index_->put(found->header.key, found->bytes, found->use);
+    scan.blocks.push_back({std::move(found->header), found->use});
   }
+  for (const auto& [key, row] : known) // their files have gone
+    index_->remove(key);
+  if (may_write())
+    index_->flush();
   return scan;
 }
 
@@ -295,6 +418,13 @@ std::vector<StoredModel> stored_models(const fs::path& root) {
 std::expected<BlockHeader, Damage> read_block_header(const fs::path& path) {
   const File file(path, O_RDONLY);
   return file.is_open() ? header_of(file) : std::unexpected(Damage::unreadable);
+}
+
+std::expected<std::vector<std::byte>, Damage> file_header(const fs::path& path) {
+  auto file = read_file(path);
+  if (!file)
+    return std::unexpected(file.error());
+  return std::move(file->bytes);
 }
 
 std::expected<Block, Damage> read_block_file(const fs::path& path, const BlockKey* fingerprint,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kv/block_format.h"
+#include "kv/block_index.h"
 
 #include <cstdint>
 #include <expected>
@@ -15,16 +16,19 @@ namespace anyclaude::kv {
 /// A folder of block files, one for each block:
 ///
 ///     <root>/lock  salt  <fingerprint, 32 digits>/<2 digits of the key>/<the key's 64 digits>.kv
-///                        <fingerprint, 32 digits>/rates
+///                                                /rates
+///                                                /index.sqlite
 ///
 /// A file has its name only once it is complete and on the disk. Reading is thread-safe; one thread
 /// writes.
 class BlockFiles {
  public:
-  /// Opens the folder, which is made (0700) if need be, for one model. Of several processes one
-  /// gets to write; the others read. The error says what cannot be done with which file.
+  /// Opens the folder, which is made (0700) if need be, for one model, whose name is for people. Of
+  /// several processes one gets to write; the others read. The error says what cannot be done with
+  /// which file.
   static std::expected<std::unique_ptr<BlockFiles>, std::string>
-  open(const std::filesystem::path& root, const std::string& fingerprint);
+  open(const std::filesystem::path& root, const std::string& fingerprint,
+       const std::string& model = {});
   ~BlockFiles();
   BlockFiles(const BlockFiles&) = delete;
   BlockFiles& operator=(const BlockFiles&) = delete;
@@ -39,14 +43,29 @@ class BlockFiles {
   /// Writes a block; when this returns it survives a power failure. The error is errno.
   std::expected<void, int> write(const Block& block, double seconds) const;
 
+  /// Writes a block that is there as bytes, in the same way: its header and all sections.
+  std::expected<void, int> add(const BlockKey& key, std::span<const std::byte> header,
+                               std::span<const std::byte> sections) const;
+  bool has(const BlockKey& key) const;
+
   /// Reads a block and checks every byte. `cells` is used for them where it is large enough.
   std::expected<Block, Damage> read(const BlockKey& key, std::vector<std::byte> cells = {}) const;
 
   /// Removes a block's file, if there is one.
   void remove(const BlockKey& key) const;
 
-  /// Says that a block was used just now: the file's time of change is the time of its last use.
-  void touch(const BlockKey& key) const;
+  /// Says that a block was used: the file's time of change is the time of its last use, and the
+  /// index has the rest.
+  void touch(const BlockKey& key, const BlockUse& use) const;
+
+  /// Tells the index which model this is, where it does not know.
+  void describe() const;
+
+  /// What the folder's files say of themselves, read all at once.
+  BlockIndex& index() const { return *index_; }
+
+  /// The keys of all blocks of this model that have a file.
+  std::vector<BlockKey> names() const;
 
   /// What was measured of moving this model's blocks: a text that the caller makes sense of. Empty
   /// when there is none.
@@ -55,26 +74,33 @@ class BlockFiles {
 
   struct Found {
     BlockHeader header;
-    std::int64_t last_used = 0; // seconds since 1970
+    BlockUse use;
   };
   struct Scan {
     std::vector<Found> blocks;
     std::vector<std::pair<std::filesystem::path, Damage>> damaged;
   };
-  /// Reads the headers of all blocks of this model. Files that were not finished when their writer
-  /// was killed are removed by a process that may write.
+  /// The headers of all blocks of this model: from the index, and those that it does not know from
+  /// their files. Files that were not finished when their writer was killed are removed by a
+  /// process that may write.
   Scan scan() const;
 
  private:
   BlockFiles() = default;
   std::filesystem::path path(const BlockKey& key) const;
+  std::expected<void, int>
+  write_parts(const BlockKey& key, std::initializer_list<std::span<const std::byte>> parts) const;
 
   std::filesystem::path root_;
   std::filesystem::path folder_;
   BlockKey fingerprint_;
   std::string salt_;
   int lock_ = -1;
+  BlockIndex::About about_;
+  std::unique_ptr<BlockIndex> index_;
 };
+
+inline constexpr const char* kIndexName = "index.sqlite"; // in a model's folder
 
 /// One model's blocks in a store.
 struct StoredModel {
@@ -86,6 +112,9 @@ std::vector<StoredModel> stored_models(const std::filesystem::path& root);
 
 /// Reads a file's header and checks it.
 std::expected<BlockHeader, Damage> read_block_header(const std::filesystem::path& path);
+
+/// All bytes of a file in front of its sections, checked.
+std::expected<std::vector<std::byte>, Damage> file_header(const std::filesystem::path& path);
 
 /// Reads one file, whichever model's it is, and checks every byte.
 std::expected<Block, Damage> read_block_file(const std::filesystem::path& path,

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <stdexcept>
 #include <utility>
 
 namespace anyclaude::kv {
@@ -230,6 +231,24 @@ std::expected<BlockHeader, HeaderNeeds> read_header(std::span<const std::byte> b
   return header;
 }
 
+std::vector<std::byte> with_parent(std::span<const std::byte> header, const BlockKey& parent) {
+  constexpr std::size_t kSize = 12;
+  constexpr std::size_t kKey = 48;
+  constexpr std::size_t kParent = 80;
+  std::vector<std::byte> bytes(header.begin(), header.end());
+  const auto read = read_header(header);
+  if (!read)
+    throw std::logic_error("a header that was not read before");
+  const BlockKey key = node_key(read->kind, parent, read->tokens);
+  std::memcpy(bytes.data() + kKey, key.bytes.data(), key.bytes.size());
+  std::memcpy(bytes.data() + kParent, parent.bytes.data(), parent.bytes.size());
+  std::uint32_t size = 0;
+  std::memcpy(&size, bytes.data() + kSize, sizeof size);
+  const Checksum sum = checksum(std::span(bytes).first(size - sizeof(Checksum)));
+  std::memcpy(bytes.data() + size - sizeof sum, sum.data(), sum.size());
+  return bytes;
+}
+
 struct SectionCheck::State {
   blake3_hasher hasher;
   std::uint64_t size = 0;
@@ -250,6 +269,12 @@ bool SectionCheck::agrees(const Section& section) const {
   Checksum sum;
   blake3_hasher_finalize(&state_->hasher, sum.data(), sum.size());
   return state_->size == section.size && sum == section.checksum;
+}
+
+bool is_sound(const Section& section, std::span<const std::byte> bytes) {
+  SectionCheck check;
+  check.add(bytes);
+  return check.agrees(section);
 }
 
 } // namespace anyclaude::kv

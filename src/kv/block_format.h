@@ -74,6 +74,10 @@ struct HeaderNeeds {
 };
 std::expected<BlockHeader, HeaderNeeds> read_header(std::span<const std::byte> bytes);
 
+/// The header of a block that is the same but for what stands in front of it: under another parent,
+/// with the key that follows from that. `header` was read_header()'s before.
+std::vector<std::byte> with_parent(std::span<const std::byte> header, const BlockKey& parent);
+
 /// Finds out whether the bytes of a section are those that were written, while they are read.
 class SectionCheck {
  public:
@@ -89,5 +93,8 @@ class SectionCheck {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+/// Whether these are all the bytes of a section.
+bool is_sound(const Section& section, std::span<const std::byte> bytes);
 
 } // namespace anyclaude::kv

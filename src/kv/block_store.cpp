@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <unordered_set>
 #include <utility>
 
 namespace anyclaude::kv {
@@ -18,7 +19,8 @@ struct BlockStore::Entry {
   bool is_being_written = false;
   std::vector<Entry*> children;
   double seconds = 0;
-  std::uint64_t hits = 0;
+  BlockUse use;
+  bool is_for_memory = false; // never written to the disk
   double value = 0;
 
   int end() const { return begin + static_cast<int>(tokens.size()); }
@@ -26,6 +28,14 @@ struct BlockStore::Entry {
 };
 
 namespace {
+
+constexpr double kPinnedShare = 0.5; // of the disk's budget, at most
+
+std::int64_t now_seconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
 
 int common_length(std::span<const Token> a, std::span<const Token> b) {
   return static_cast<int>(std::ranges::mismatch(a, b).in1 - a.begin());
@@ -96,7 +106,7 @@ const BlockStore::Entry* BlockStore::best_child(const Entry& parent, std::span<c
 
 BlockStore::Piece BlockStore::piece_of(const Entry& entry, int end) {
   return {entry.kind,  entry.key,   entry.begin,           end,
-          entry.end(), entry.bytes, entry.block != nullptr, entry.hits};
+          entry.end(), entry.bytes, entry.block != nullptr, entry.use.hits};
 }
 
 std::vector<BlockStore::Piece> BlockStore::find(const std::string& tenant,
@@ -187,7 +197,7 @@ std::vector<std::byte> BlockStore::buffer() {
 
 bool BlockStore::put(const std::string& tenant, std::span<const Token> tokens,
                      std::vector<std::byte> cells, double seconds) {
-  root(root_key(options_.salt, options_.fingerprint, tenant));
+  root(root_key(options_.salt, options_.fingerprint, tenant))->is_for_memory = is_unkept(tenant);
   auto* parent = const_cast<Entry*>(parent_of_last(tenant, tokens));
   const auto last = tokens.subspan(before_last(tokens.size()));
   Block block;
@@ -201,14 +211,15 @@ bool BlockStore::put(const std::string& tenant, std::span<const Token> tokens,
   if (!insert(*parent, std::move(block), seconds))
     return false;
   const auto stored = entries_.find(block_key(parent->key, last));
-  if (!disk_ || stored->second->is_being_written) // the shorter one may be all that is on the disk
+  // The shorter one may be all that is on the disk.
+  if (!disk_ || stored->second->is_for_memory || stored->second->is_being_written)
     supersede(*parent, last);
   return true;
 }
 
 bool BlockStore::put_checkpoint(const std::string& tenant, std::span<const Token> tokens,
                                 std::vector<std::byte> cells, SavedState state, double seconds) {
-  root(root_key(options_.salt, options_.fingerprint, tenant));
+  root(root_key(options_.salt, options_.fingerprint, tenant))->is_for_memory = is_unkept(tenant);
   const auto whole = static_cast<std::size_t>(options_.block_tokens);
   const std::size_t begin = tokens.size() / whole * whole;
   auto* parent = const_cast<Entry*>(whole_blocks(tenant, tokens.first(begin)));
@@ -241,6 +252,7 @@ bool BlockStore::insert(Entry& parent, Block block, double seconds) {
   entry->begin = block.begin;
   entry->tokens = block.tokens;
   entry->bytes = block.bytes();
+  entry->is_for_memory = parent.is_for_memory;
   entry->seconds = seconds;
   entry->block = std::make_shared<Block>(std::move(block));
   entry->value = age_ + worth(*entry);
@@ -258,7 +270,7 @@ bool BlockStore::insert(Entry& parent, Block block, double seconds) {
 /// The entries of what was found on the disk. What has nothing in front of it is of no use.
 void BlockStore::load(std::vector<BlockFiles::Found> found) {
   // In order of their places, so that parents come first; of their last use, for their values.
-  std::ranges::stable_sort(found, {}, &BlockFiles::Found::last_used);
+  std::ranges::stable_sort(found, {}, [](const auto& one) { return one.use.last_used; });
   std::unordered_map<BlockKey, double, BlockKeyHash> rank;
   for (std::size_t i = 0; i < found.size(); ++i)
     rank[found[i].header.key] = static_cast<double>(i + 1) / static_cast<double>(found.size());
@@ -297,7 +309,10 @@ void BlockStore::adopt(BlockFiles::Found found) {
   entry->file_bytes = header.file_size();
   entry->tokens = std::move(header.tokens);
   entry->seconds = header.seconds;
+  entry->use = found.use;
   entry->value = worth(*entry);
+  if (entry->use.is_stable)
+    stats_.pinned_bytes += entry->file_bytes;
   stats_.disk_bytes += entry->file_bytes;
   ++stats_.disk_blocks;
   stats_.checkpoints += is_checkpoint ? 1 : 0;
@@ -338,7 +353,7 @@ double BlockStore::saved_seconds(const Entry& entry) {
 
 double BlockStore::worth(const Entry& entry) const {
   const auto bytes = static_cast<double>(entry.bytes + entry.tokens.size() * sizeof(Token) + 1);
-  return static_cast<double>(entry.hits + 1) * saved_seconds(entry) / bytes;
+  return static_cast<double>(entry.use.hits + 1) * saved_seconds(entry) / bytes;
 }
 
 /// Makes room in host memory: copies of what is on the disk go, and of the rest the least valuable
@@ -376,14 +391,20 @@ bool BlockStore::make_disk_room(std::uint64_t bytes, const Entry* keep) {
 }
 
 /// The least valuable entry of which something can go: an end, or from host memory a copy of what
-/// the disk has.
+/// the disk has. On the disk those that are pinned go last, unless they take more than their share:
+/// then first.
 BlockStore::Entry* BlockStore::least_valuable(const Entry* keep, bool on_disk) const {
   Entry* least = nullptr;
+  const bool too_many = static_cast<double>(stats_.pinned_bytes) >
+                        kPinnedShare * static_cast<double>(options_.disk_bytes);
+  const auto rank = [&](const Entry& entry) {
+    return std::pair(on_disk && entry.use.is_stable != too_many, entry.value);
+  };
   for (const auto& [key, entry] : entries_) {
     const bool is_end = entry->children.empty() && !entry->is_being_written && entry.get() != keep;
     const bool can_go = on_disk ? is_end && entry->file_bytes > 0
                                 : entry->block && (is_end || entry->file_bytes > 0);
-    if (can_go && (!least || entry->value < least->value))
+    if (can_go && (!least || rank(*entry) < rank(*least)))
       least = entry.get();
   }
   return least;
@@ -397,15 +418,22 @@ void BlockStore::drop_cells(Entry& entry) {
   entry.block = nullptr;
 }
 
+/// Its file is no more, or not for long.
+void BlockStore::lost_file(Entry& entry) {
+  if (entry.file_bytes == 0)
+    return;
+  stats_.disk_bytes -= entry.file_bytes;
+  stats_.pinned_bytes -= entry.use.is_stable ? entry.file_bytes : 0;
+  --stats_.disk_blocks;
+  entry.file_bytes = 0;
+}
+
 /// Removes an entry without children.
 void BlockStore::remove(Entry* entry) {
   drop_cells(*entry);
-  if (entry->file_bytes > 0) {
-    stats_.disk_bytes -= entry->file_bytes;
-    --stats_.disk_blocks;
-  }
   if (disk_ && (entry->file_bytes > 0 || entry->is_being_written))
     disk_->remove(entry->key);
+  lost_file(*entry);
   stats_.checkpoints -= entry->is_checkpoint() ? 1 : 0;
   Entry& parent = *entry->parent;
   std::erase(parent.children, entry);
@@ -416,15 +444,18 @@ void BlockStore::remove(Entry* entry) {
 
 /// Gives a block to the disk, if it takes it now.
 void BlockStore::write(Entry& entry) {
-  if (!disk_)
+  if (!disk_ || entry.is_for_memory)
     return;
   const std::uint64_t bytes = block_file_size(*entry.block);
   entry.is_being_written =
       make_disk_room(bytes, &entry) && disk_->write(entry.block, entry.seconds);
-  if (entry.is_being_written)
-    being_written_ += bytes;
-  else
+  if (!entry.is_being_written) {
     unwritten_ = true;
+    return;
+  }
+  being_written_ += bytes;
+  if (entry.use != BlockUse{}) // in memory, before
+    note_use(entry);
 }
 
 void BlockStore::pump() {
@@ -443,6 +474,7 @@ void BlockStore::pump() {
       entry.file_bytes = outcome.file_size;
       ++stats_.written;
       stats_.disk_bytes += outcome.file_size;
+      stats_.pinned_bytes += entry.use.is_stable ? outcome.file_size : 0;
       ++stats_.disk_blocks;
       if (!keeps_copies_)
         drop_cells(entry);
@@ -453,7 +485,7 @@ void BlockStore::pump() {
   unwritten_ = false;
   std::vector<Entry*> waiting;
   for (const auto& [key, entry] : entries_)
-    if (entry->block && entry->file_bytes == 0 && !entry->is_being_written)
+    if (entry->block && entry->file_bytes == 0 && !entry->is_being_written && !entry->is_for_memory)
       waiting.push_back(entry.get());
   std::ranges::sort(waiting, {}, &Entry::begin);
   for (Entry* entry : waiting) {
@@ -527,15 +559,83 @@ void BlockStore::wait(const BlockKey& key, std::chrono::milliseconds at_most) {
     disk_->wait(key, at_most);
 }
 
-void BlockStore::count_hit(std::span<const Piece> pieces) {
-  for (const Piece& piece : pieces)
-    if (const auto found = entries_.find(piece.key); found != entries_.end()) {
-      Entry& entry = *found->second;
-      ++entry.hits;
-      entry.value = age_ + worth(entry);
-      if (entry.file_bytes > 0)
-        disk_->touch(entry.key);
+void BlockStore::count_hit(std::span<const Piece> pieces, int found, int asked) {
+  StoreTotals more{.requests = 1,
+                   .asked_tokens = static_cast<std::uint64_t>(asked),
+                   .found_tokens = static_cast<std::uint64_t>(found)};
+  for (const Piece& piece : pieces) {
+    const auto place = entries_.find(piece.key);
+    if (place == entries_.end())
+      continue;
+    Entry& entry = *place->second;
+    ++entry.use.hits;
+    entry.use.last_used = now_seconds();
+    entry.value = age_ + worth(entry);
+    note_use(entry);
+    const int used = std::min(found, piece.end) - piece.begin;
+    more.saved_seconds +=
+        entry.seconds * std::max(used, 0) /
+        static_cast<double>(std::max<std::size_t>(1, entry.tokens.size())); // a checkpoint has none
+  }
+  stats_.totals += more;
+  if (disk_)
+    disk_->count(more);
+}
+
+/// Tells the disk, which does things in their order.
+void BlockStore::note_use(const Entry& entry) {
+  if (entry.file_bytes > 0 || entry.is_being_written)
+    disk_->touch(entry.key, entry.use);
+}
+
+void BlockStore::pin(const std::string& tenant, std::span<const Token> tokens) {
+  const auto pin_one = [this](const BlockKey& key) {
+    Entry& entry = *entries_.at(key);
+    if (std::exchange(entry.use.is_stable, true))
+      return;
+    stats_.pinned_bytes += entry.file_bytes;
+    note_use(entry);
+  };
+  for (const Piece& piece : find(tenant, tokens))
+    if (piece.end == piece.block_end)
+      pin_one(piece.key);
+  for (const Piece& checkpoint : checkpoints(tenant, tokens))
+    pin_one(checkpoint.key);
+}
+
+void BlockStore::look_again() {
+  if (!disk_)
+    return;
+  pump();
+  disk_->files().describe();
+  const auto names = disk_->files().names();
+  const std::unordered_set<BlockKey, BlockKeyHash> there(names.begin(), names.end());
+  std::vector<BlockKey> gone;
+  for (const auto& [key, entry] : entries_)
+    if (entry->file_bytes > 0 && !there.contains(key)) {
+      lost_file(*entry); // and there is none to be removed
+      gone.push_back(key);
     }
+  for (const BlockKey& key : gone)
+    forget(key);
+  auto found = disk_->files().scan().blocks;
+  std::erase_if(found, [this](const auto& one) { return entries_.contains(one.header.key); });
+  std::ranges::stable_sort(found, {}, [](const auto& one) { return one.header.begin; });
+  for (auto& one : found)
+    adopt(std::move(one));
+  make_disk_room(0, nullptr);
+}
+
+void BlockStore::clear() {
+  std::vector<BlockKey> firsts;
+  for (const auto& [key, root] : roots_)
+    for (const Entry* child : root->children)
+      firsts.push_back(child->key);
+  for (const BlockKey& key : firsts)
+    forget(key);
+  stats_.totals = {};
+  if (disk_)
+    disk_->files().describe();
 }
 
 void BlockStore::forget(const BlockKey& key) {
@@ -551,7 +651,7 @@ void BlockStore::forget(const BlockKey& key) {
 BlockStoreStats BlockStore::stats() const {
   BlockStoreStats stats = stats_;
   stats.blocks = entries_.size();
-  stats.is_writing = being_written_ > 0;
+  stats.unwritten_bytes = being_written_;
   return stats;
 }
 
@@ -562,12 +662,15 @@ void BlockStore::check() const {
   };
   std::size_t bytes = 0;
   std::uint64_t on_disk = 0;
+  std::uint64_t pinned = 0;
   std::size_t children = 0;
   for (const auto& [key, root] : roots_)
     children += root->children.size();
   for (const auto& [key, entry] : entries_) {
     bytes += entry->block ? entry->bytes : 0;
     on_disk += entry->file_bytes;
+    pinned += entry->use.is_stable ? entry->file_bytes : 0;
+    require(!entry->is_for_memory || entry->file_bytes == 0, "a file of what must not have one");
     children += entry->children.size();
     require(entry->key == key && node_key(entry->kind, entry->parent->key, entry->tokens) == key,
             "a wrong key");
@@ -582,6 +685,7 @@ void BlockStore::check() const {
   require(bytes == stats_.memory_bytes, "a wrong count of bytes");
   require(bytes <= options_.memory_bytes, "more than the budget");
   require(on_disk == stats_.disk_bytes, "a wrong count of bytes on the disk");
+  require(pinned == stats_.pinned_bytes, "a wrong count of pinned bytes");
 }
 
 } // namespace anyclaude::kv

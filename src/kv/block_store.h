@@ -30,12 +30,26 @@ struct BlockStoreStats {
   std::uint64_t disk_bytes = 0; // of block files
   std::size_t disk_blocks = 0;
   std::size_t checkpoints = 0; // of the blocks
+  std::uint64_t pinned_bytes = 0;  // of those files, what is given up last
+  std::uint64_t unwritten_bytes = 0; // of block files that are being written
   std::uint64_t stored = 0;  // blocks, since the start
   std::uint64_t written = 0; // of them, files that are durable
-  bool is_writing = false;   // some are on their way there
   std::uint64_t evicted = 0; // blocks given up for others, since the start
   std::uint64_t damaged = 0; // block files that proved unusable, since the start
+  StoreTotals totals;        // since the start
 };
+
+/// The tenant under which the same person's prefixes stay in memory: nothing of it reaches a disk.
+inline std::string unkept(const std::string& tenant) {
+  return tenant + '\n';
+}
+inline bool is_unkept(const std::string& tenant) {
+  return tenant.ends_with('\n');
+}
+/// The other way round.
+inline std::string kept(const std::string& tenant) {
+  return is_unkept(tenant) ? tenant.substr(0, tenant.size() - 1) : tenant;
+}
 
 /// Cells outside the model's memory, in blocks that are found by their tokens: a tree in which a
 /// block hangs below the one in front of it.
@@ -48,7 +62,8 @@ struct BlockStoreStats {
 /// times how often it was wanted, against what has been stored since (GreedyDual-Size-Frequency:
 /// Cherkasova, "Improving WWW Proxies Performance with Greedy-Dual-Size-Frequency Caching Policy",
 /// HP Labs 1998). A prefix that many requests began with therefore outlives many that were asked
-/// once.
+/// once. On the disk, what is pinned outlives everything else, as long as it takes no more than half
+/// of the budget.
 ///
 /// Where requests go on from checkpoints, these hang below the whole block in front of their place:
 ///
@@ -144,8 +159,19 @@ class BlockStore {
   /// Some block in host memory; null when there is none.
   BlockPointer any() const;
 
-  /// Says that a request began with these pieces.
-  void count_hit(std::span<const Piece> pieces);
+  /// Says that a request for `asked` tokens began with these pieces, and that `found` tokens are
+  /// not computed for it.
+  void count_hit(std::span<const Piece> pieces, int found, int asked);
+
+  /// Says that these tokens are tools and stable system text, which other sessions begin with as
+  /// well: whole blocks of them are pinned.
+  void pin(const std::string& tenant, std::span<const Token> tokens);
+
+  /// Finds out what others have removed from the disk and added to it.
+  void look_again();
+
+  /// Gives everything up.
+  void clear();
 
   /// Forgets a block and all behind it: its cells proved unusable.
   void forget(const BlockKey& key);
@@ -176,6 +202,8 @@ class BlockStore {
   void remove(Entry* entry);
   void drop_cells(Entry& entry);
   void write(Entry& entry);
+  void note_use(const Entry& entry);
+  void lost_file(Entry& entry);
   bool make_disk_room(std::uint64_t bytes, const Entry* keep);
   void lower_if_useless(Entry& entry) const;
   static double saved_seconds(const Entry& entry);

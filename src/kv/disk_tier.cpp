@@ -56,9 +56,16 @@ void DiskTier::remove(const BlockKey& key) {
   changed_.notify_all();
 }
 
-void DiskTier::touch(const BlockKey& key) {
+void DiskTier::touch(const BlockKey& key, const BlockUse& use) {
   const std::scoped_lock lock(mutex_);
-  changes_.push_back(Touch{key});
+  changes_.push_back(Touch{key, use});
+  changed_.notify_all();
+}
+
+void DiskTier::count(const StoreTotals& more) {
+  files_->index().add(more);
+  const std::scoped_lock lock(mutex_);
+  index_is_behind_ = true;
   changed_.notify_all();
 }
 
@@ -73,24 +80,41 @@ std::vector<DiskTier::Outcome> DiskTier::outcomes() {
   return std::exchange(outcomes_, {});
 }
 
-void DiskTier::run_writer() {
+/// Waits for the next change, and meanwhile brings the index up to date. Nothing: it is the end.
+std::optional<DiskTier::Change> DiskTier::next_change() {
+  std::unique_lock lock(mutex_);
+  const auto any = [this] { return stopping_ || !changes_.empty(); };
   for (;;) {
-    std::optional<Change> next;
-    {
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return stopping_ || !changes_.empty(); });
-      if (changes_.empty())
-        return;
-      next = std::move(changes_.front());
-      changes_.pop_front();
+    changed_.wait(lock, [&] { return any() || index_is_behind_; });
+    if (index_is_behind_ &&
+        (Clock::now() >= flushed_ + options_.flush ||
+         !changed_.wait_until(lock, flushed_ + options_.flush, any))) {
+      index_is_behind_ = false;
+      lock.unlock();
+      flushed_ = Clock::now();
+      files_->index().flush();
+      lock.lock();
     }
-    change(*next);
+    if (!any())
+      continue;
+    if (changes_.empty())
+      return std::nullopt;
+    Change next = std::move(changes_.front());
+    changes_.pop_front();
+    index_is_behind_ = true;
+    return next;
   }
+}
+
+void DiskTier::run_writer() {
+  while (const auto next = next_change())
+    change(*next);
+  files_->index().flush();
 }
 
 void DiskTier::change(const Change& change) {
   if (const auto* touched = std::get_if<Touch>(&change)) {
-    files_->touch(touched->key);
+    files_->touch(touched->key, touched->use);
     return;
   }
   if (const auto* removed = std::get_if<Remove>(&change)) {

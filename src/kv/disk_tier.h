@@ -22,6 +22,7 @@ struct DiskTierOptions {
   std::uint64_t queue_bytes = 256U << 20;  // of cells that wait to be written
   int readers = 2;                         // threads, so that one checks while one reads
   std::chrono::milliseconds retry{15'000}; // after an error, until writing is tried again
+  std::chrono::milliseconds flush{2'000};  // how long the index may be behind
   /// Called once when writing fails, and once when it works again. On the writer's thread.
   std::function<void(const std::string& what)> on_trouble;
   std::function<void()> on_recovery;
@@ -42,7 +43,9 @@ class DiskTier {
   /// Takes a block to be written. False when it cannot be now: too much waits, or writing is off.
   bool write(BlockPointer block, double seconds);
   void remove(const BlockKey& key);
-  void touch(const BlockKey& key);
+  void touch(const BlockKey& key, const BlockUse& use);
+  /// Counts what requests found. Quick.
+  void count(const StoreTotals& more);
   /// See BlockFiles::write_rates().
   void write_rates(std::string text);
 
@@ -83,7 +86,9 @@ class DiskTier {
   };
   struct Touch {
     BlockKey key;
+    BlockUse use;
   };
+  using Clock = std::chrono::steady_clock;
   struct Rates {
     std::string text;
   };
@@ -92,6 +97,7 @@ class DiskTier {
   void want(const BlockKey& key);
   void run_writer();
   void run_reader();
+  std::optional<Change> next_change();
   void change(const Change& change);
   void failed(int error);
   void worked();
@@ -103,8 +109,10 @@ class DiskTier {
   std::condition_variable changed_;
   bool stopping_ = false;
   bool off_ = false;
-  std::chrono::steady_clock::time_point off_until_;
+  Clock::time_point off_until_;
   std::deque<Change> changes_;
+  bool index_is_behind_ = false;
+  Clock::time_point flushed_; // the writer's alone
   std::uint64_t waiting_bytes_ = 0;
   std::vector<Outcome> outcomes_;
   std::deque<BlockKey> wanted_;

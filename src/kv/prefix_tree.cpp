@@ -8,6 +8,13 @@
 
 namespace anyclaude::kv {
 
+namespace {
+
+/// Of the pool: a prompt up to this size that nobody went on from is soon computed again.
+constexpr std::size_t kSmallShare = 16;
+
+} // namespace
+
 struct PrefixTree::Node {
   Node* parent = nullptr;
   int begin = 0;             // position of the first token
@@ -15,6 +22,7 @@ struct PrefixTree::Node {
   std::map<Token, std::unique_ptr<Node>> children;
   std::vector<SequenceId> holders; // sequences that end here
   std::uint64_t last_used = 0;
+  bool continued = false; // a request has gone on from its end
 
   int end() const { return begin + static_cast<int>(tokens.size()); }
   bool is_root() const { return parent == nullptr; }
@@ -132,6 +140,7 @@ void PrefixTree::settle(Node* node) {
   child->tokens.insert(child->tokens.begin(), node->tokens.begin(), node->tokens.end());
   child->begin = node->begin;
   child->parent = node->parent;
+  child->continued = child->continued || node->continued;
   node->parent->children[child->tokens.front()] = std::move(child); // destroys `node`
 }
 
@@ -141,13 +150,20 @@ void PrefixTree::touch(Node* node) {
     node->last_used = clock_;
 }
 
-PrefixTree::Node* PrefixTree::oldest_idle_leaf() const {
-  Node* oldest = nullptr;
+bool PrefixTree::is_one_off(const Node& leaf) const {
+  return !leaf.continued && std::cmp_less_equal(leaf.end(), capacity_ / kSmallShare);
+}
+
+/// The idle leaf to be given up first.
+PrefixTree::Node* PrefixTree::least_idle_leaf() const {
+  const auto worth = [this](const Node& leaf) {
+    return std::pair(!is_one_off(leaf), leaf.last_used);
+  };
+  Node* least = nullptr;
   for (const Holder& holder : holders_)
-    if (holder.node && !holder.running)
-      if (!oldest || holder.node->last_used < oldest->last_used)
-        oldest = holder.node;
-  return oldest;
+    if (holder.node && !holder.running && (!least || worth(*holder.node) < worth(*least)))
+      least = holder.node;
+  return least;
 }
 
 /// Cuts up to `cells` tokens from the end of an idle leaf; returns how many.
@@ -178,7 +194,7 @@ std::optional<SequenceId> PrefixTree::free_sequence() {
   const auto free = std::ranges::find_if(holders_, [](const Holder& h) { return !h.node; });
   if (free != holders_.end())
     return static_cast<SequenceId>(free - holders_.begin());
-  Node* leaf = oldest_idle_leaf();
+  Node* leaf = least_idle_leaf();
   if (!leaf)
     return std::nullopt;
   const SequenceId sequence = leaf->holders.front();
@@ -199,6 +215,8 @@ std::optional<PrefixCache::Lease> PrefixTree::begin(const std::string& tenant,
   Node* node = descend(top, tokens, matched); // again: an eviction may have changed the tree
   if (matched < node->end())
     node = split(node, matched);
+  else
+    node->continued = true;
   if (matched > 0)
     memory_.share(holder_below(node), *sequence, 0, matched);
   holders_[*sequence].running = true;
@@ -278,7 +296,7 @@ void PrefixTree::drop(SequenceId sequence) {
 
 bool PrefixTree::reserve(std::size_t cells) {
   while (capacity_ - used_ < cells) {
-    Node* leaf = oldest_idle_leaf();
+    Node* leaf = least_idle_leaf();
     if (!leaf)
       return false;
     give_up(leaf, cells - (capacity_ - used_));
@@ -287,7 +305,7 @@ bool PrefixTree::reserve(std::size_t cells) {
 }
 
 void PrefixTree::clear_idle() {
-  while (Node* leaf = oldest_idle_leaf())
+  while (Node* leaf = least_idle_leaf())
     give_up(leaf, leaf->tokens.size());
 }
 

@@ -25,6 +25,10 @@ namespace anyclaude::kv {
 ///     root ── tools+system (7,900) ─┬─ first question (30) ── answer (200)   held by sequence 3
 ///                                   └─ second question (25)                  running, sequence 5
 ///
+/// When room is needed, small prompts that nothing has gone on from are given up first: a burst of
+/// titles and other small calls does not push a conversation out. Behind them it is the least
+/// recently used.
+///
 /// Each tenant has a root of its own: a prefix computed for one is invisible to the others.
 /// Not thread-safe: the engine thread owns it.
 class PrefixTree : public PrefixCache {
@@ -39,7 +43,7 @@ class PrefixTree : public PrefixCache {
   int match(const std::string& tenant, std::span<const Token> tokens) const override;
 
   /// Starts a request: a sequence that holds the longest computed prefix of `tokens`, at most
-  /// `limit` of them. Gives up the least recently used idle leaf when sequences run out;
+  /// `limit` of them. Gives up an idle leaf when sequences run out;
   /// nullopt when all belong to running requests.
   std::optional<Lease> begin(const std::string& tenant, std::span<const Token> tokens,
                              int limit) override;
@@ -58,8 +62,8 @@ class PrefixTree : public PrefixCache {
   /// Ends a request and frees the cells that nobody else holds.
   void drop(SequenceId sequence) override;
 
-  /// Makes at least `cells` cells free by cutting the least recently used idle leaves from their
-  /// ends. False when running requests hold too many; what could be freed is then free.
+  /// Makes at least `cells` cells free by cutting idle leaves from their ends. False when running
+  /// requests hold too many; what could be freed is then free.
   bool reserve(std::size_t cells) override;
 
   /// Forgets every idle prefix of every tenant.
@@ -113,7 +117,8 @@ class PrefixTree : public PrefixCache {
   void touch(Node* node);
   std::size_t cut(Node* leaf, std::size_t cells);
   void give_up(Node* leaf, std::size_t cells);
-  Node* oldest_idle_leaf() const;
+  bool is_one_off(const Node& leaf) const;
+  Node* least_idle_leaf() const;
   std::optional<SequenceId> free_sequence();
 
   SequenceMemory& memory_;

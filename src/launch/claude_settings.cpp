@@ -142,19 +142,62 @@ Variables proxy_exceptions(const std::vector<Json>& environments,
 }
 
 void warn_about_policy(const ClaudeSettingsPlaces& places, const Variables& variables,
-                       std::vector<std::string>& warnings) {
+                       bool own_login, std::vector<std::string>& warnings) {
   for (const auto& file : places.managed) {
     const Json settings = read_settings(file);
     const Json env = settings.value("env", Json::object());
     for (const auto& [name, value] : variables)
       if (const auto theirs = text_at(env, name); theirs && *theirs != value)
         warnings.push_back(std::format("{} sets {}, which overrides anyclaude's value: Claude Code "
-                                       "may not reach the local model",
+                                       "may not come through anyclaude",
                                        file.native(), name));
-    if (settings.contains("apiKeyHelper"))
+    if (settings.contains("apiKeyHelper") && !own_login)
       warnings.push_back(std::format(
           "{} sets apiKeyHelper: its key is sent to the local gateway, which ignores it",
           file.native()));
+  }
+}
+
+/// What Claude Code must know of a model that it does not know.
+void add_model_variables(const ClaudeConnection& connection, Variables& variables) {
+  for (const char* name :
+       {"ANTHROPIC_MODEL", "ANTHROPIC_DEFAULT_OPUS_MODEL", "ANTHROPIC_DEFAULT_SONNET_MODEL",
+        "ANTHROPIC_DEFAULT_HAIKU_MODEL", "ANTHROPIC_DEFAULT_FABLE_MODEL",
+        "ANTHROPIC_SMALL_FAST_MODEL", "CLAUDE_CODE_SUBAGENT_MODEL"})
+    variables.emplace_back(name, connection.model_id);
+  // Without it a line that changes with every first question stands before the tools' schemas.
+  variables.emplace_back("CLAUDE_CODE_ATTRIBUTION_HEADER", "0");
+  // Each request says in a header what it is for: the gateway lets a person's go first.
+  variables.emplace_back("CLAUDE_CODE_GATEWAY_HINT_HEADERS", "1");
+  // Unknown model names are taken for a window of a million tokens.
+  if (connection.context_tokens > 0)
+    variables.emplace_back("CLAUDE_CODE_MAX_CONTEXT_TOKENS",
+                           std::to_string(connection.context_tokens));
+  variables.emplace_back("CLAUDE_CODE_MAX_OUTPUT_TOKENS", std::to_string(output_limit(connection)));
+  // Includes the update check: a local model must not depend on a network.
+  variables.emplace_back("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1");
+  // A long prefill is silent but for pings; the first two are the longest that it accepts.
+  variables.emplace_back("CLAUDE_STREAM_IDLE_TIMEOUT_MS", kLongestStreamSilence);
+  variables.emplace_back("CLAUDE_STREAM_FIRST_BYTE_TIMEOUT_MS", kLongestStreamSilence);
+  variables.emplace_back("API_FORCE_IDLE_TIMEOUT", "0");
+  variables.emplace_back("API_TIMEOUT_MS", kLongestRequest);
+}
+
+/// Another provider is reached past our gateway. Only a person's own login is worth a warning: in
+/// other modes we take these variables away.
+void warn_about_providers(const std::vector<Json>& environments,
+                          const EnvironmentLookup& environment,
+                          std::vector<std::string>& warnings) {
+  for (const std::string name : kTakenAway) {
+    if (!name.starts_with("CLAUDE_CODE_USE_") && name != "ANTHROPIC_UNIX_SOCKET")
+      continue;
+    auto value = environment(name.c_str());
+    for (const Json& env : environments)
+      if (auto own = text_at(env, name))
+        value = std::move(own);
+    if (!value.value_or("").empty() && *value != "0" && *value != "false")
+      warnings.push_back(std::format(
+          "{} is set: Claude Code goes to that provider, not through anyclaude", name));
   }
 }
 
@@ -192,35 +235,33 @@ std::vector<fs::path> managed_places() {
 
 } // namespace
 
+std::string url_with_token(const std::string& base_url, const std::string& token) {
+  std::string url = base_url + "/t/";
+  for (const char c : token) {
+    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                          (c >= '0' && c <= '9') || c == '-' || c == '_';
+    url += is_plain ? std::string(1, c) : std::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return url;
+}
+
 Variables claude_variables(const ClaudeConnection& connection) {
-  const std::string prefix = connection.session.empty() ? "" : "/s/" + connection.session;
-  Variables variables = {
-      {"ANTHROPIC_BASE_URL", connection.base_url + prefix},
-      {"ANTHROPIC_AUTH_TOKEN", connection.token},
-  };
-  for (const char* name :
-       {"ANTHROPIC_MODEL", "ANTHROPIC_DEFAULT_OPUS_MODEL", "ANTHROPIC_DEFAULT_SONNET_MODEL",
-        "ANTHROPIC_DEFAULT_HAIKU_MODEL", "ANTHROPIC_DEFAULT_FABLE_MODEL",
-        "ANTHROPIC_SMALL_FAST_MODEL", "CLAUDE_CODE_SUBAGENT_MODEL"})
-    variables.emplace_back(name, connection.model_id);
-  // Without it a line that changes with every first question stands before the tools' schemas.
-  variables.emplace_back("CLAUDE_CODE_ATTRIBUTION_HEADER", "0");
-  // Each request says in a header what it is for: the gateway lets a person's go first.
-  variables.emplace_back("CLAUDE_CODE_GATEWAY_HINT_HEADERS", "1");
-  // Unknown model names are taken for a window of a million tokens.
-  if (connection.context_tokens > 0)
-    variables.emplace_back("CLAUDE_CODE_MAX_CONTEXT_TOKENS",
-                           std::to_string(connection.context_tokens));
-  variables.emplace_back("CLAUDE_CODE_MAX_OUTPUT_TOKENS", std::to_string(output_limit(connection)));
-  // Includes the update check: a local model must not depend on a network.
-  variables.emplace_back("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1");
-  // A long prefill is silent but for pings; the first two are the longest that it accepts.
-  variables.emplace_back("CLAUDE_STREAM_IDLE_TIMEOUT_MS", kLongestStreamSilence);
-  variables.emplace_back("CLAUDE_STREAM_FIRST_BYTE_TIMEOUT_MS", kLongestStreamSilence);
-  variables.emplace_back("API_FORCE_IDLE_TIMEOUT", "0");
-  variables.emplace_back("API_TIMEOUT_MS", kLongestRequest);
-  for (const char* name : kTakenAway)
-    variables.emplace_back(name, "");
+  const std::string prefix = connection.session.empty()
+                                 ? ""
+                                 : (connection.is_private ? "/p/" : "/s/") + connection.session;
+  Variables variables;
+  if (connection.own_login) {
+    variables.emplace_back("ANTHROPIC_BASE_URL",
+                           url_with_token(connection.base_url, connection.token) + prefix);
+  } else {
+    variables.emplace_back("ANTHROPIC_BASE_URL", connection.base_url + prefix);
+    variables.emplace_back("ANTHROPIC_AUTH_TOKEN", connection.token);
+  }
+  if (!connection.model_id.empty())
+    add_model_variables(connection, variables);
+  if (!connection.own_login)
+    for (const char* name : kTakenAway)
+      variables.emplace_back(name, "");
   return variables;
 }
 
@@ -252,13 +293,18 @@ make_claude_settings(const ClaudeConnection& connection, const std::vector<std::
   ClaudeSettings made;
   made.arguments = std::move(taken->rest);
   made.variables = claude_variables(connection);
-  made.variables.append_range(proxy_exceptions(environments_of(places, settings), environment));
+  const auto environments = environments_of(places, settings);
+  made.variables.append_range(proxy_exceptions(environments, environment));
   for (const auto& [name, value] : made.variables)
     settings["env"][name] = value;
-  settings["apiKeyHelper"] = ""; // or its key would be sent beside our token
+  if (connection.own_login)
+    warn_about_providers(environments, environment, made.warnings);
+  else
+    settings["apiKeyHelper"] = ""; // or its key would be sent beside our token
   made.json = settings.dump(2);
-  warn_about_policy(places, made.variables, made.warnings);
-  warn_about_model_lists(places, connection.model_id, made.warnings);
+  warn_about_policy(places, made.variables, connection.own_login, made.warnings);
+  if (!connection.model_id.empty())
+    warn_about_model_lists(places, connection.model_id, made.warnings);
   return made;
 }
 

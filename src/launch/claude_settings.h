@@ -18,16 +18,23 @@ namespace anyclaude::launch {
 struct ClaudeConnection {
   std::string base_url; // of the gateway, without a path: "http://127.0.0.1:PORT"
   std::string session;  // becomes the path prefix /s/<session>; empty: none
+  bool is_private = false; // the prefix is /p/<session>: nothing said is kept on the disk
   std::string token;
-  std::string model_id;
+  /// Claude Code keeps its own login or key, since requests go to the real Claude; the token becomes
+  /// the path prefix /t/<token>.
+  bool own_login = false;
+  std::string model_id;      // empty: Claude Code's own choice, its limits included
   int context_tokens = 0;    // the true window
   int max_output_tokens = 0; // 0: a quarter of the window, at most 32,000
 };
 
 using Variables = std::vector<std::pair<std::string, std::string>>;
 
+/// "http://127.0.0.1:PORT/t/<token>": a base URL for clients whose credentials are another server's.
+std::string url_with_token(const std::string& base_url, const std::string& token);
+
 /// The variables, in a fixed order. Those with an empty value take away what would send requests or
-/// keys elsewhere (another provider, an API key, a socket).
+/// keys elsewhere (another provider, an API key, a socket); with a login of its own, nothing is.
 Variables claude_variables(const ClaudeConnection& connection);
 
 /// Where to look for what a person has set.

@@ -42,8 +42,8 @@ bool ControlClient::receive() {
       ++statuses_;
     } else if (message->session) {
       session_ = std::move(message->session);
-    } else if (message->prompts) {
-      prompts_ = std::move(message->prompts);
+    } else if (message->document) {
+      document_ = std::move(message->document);
     }
   }
   return open;
@@ -96,13 +96,14 @@ ControlClient::ask_session(std::chrono::milliseconds timeout) {
 }
 
 std::expected<std::string, ControlFailure>
-ControlClient::ask_prompts(std::chrono::milliseconds timeout) {
-  prompts_.reset();
-  if (!channel_.send(encode_prompts_question()))
+ControlClient::ask(const std::string& document, std::chrono::milliseconds timeout,
+                   const std::string& argument) {
+  document_.reset();
+  if (!channel_.send(encode(Question{document, argument})))
     return std::unexpected(ControlFailure::closed);
-  const auto waited = wait(timeout, [&] { return prompts_.has_value(); });
-  if (waited && prompts_)
-    return *prompts_;
+  const auto waited = wait(timeout, [&] { return document_ && document_->name == document; });
+  if (waited && document_)
+    return std::move(document_->content);
   return std::unexpected(waited ? ControlFailure::closed : waited.error());
 }
 

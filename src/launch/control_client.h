@@ -37,8 +37,13 @@ class ControlClient {
   /// Blocks until the daemon has answered.
   std::expected<SessionNumbers, ControlFailure> ask_session(std::chrono::milliseconds timeout);
 
-  /// Blocks until the daemon has answered: a JSON array, see prompt::PromptReport.
-  std::expected<std::string, ControlFailure> ask_prompts(std::chrono::milliseconds timeout);
+  /// Blocks until the daemon has sent its document of this name, as JSON: "prompts" (an array, see
+  /// prompt::PromptReport), "state" (an object, see dashboard::state_json) or "store" (an object, see
+  /// docs/cache-command.md; the argument says what was done to its files: nothing, "files" or
+  /// "cleared"). An older daemon, which does not know it, lets the time run out.
+  std::expected<std::string, ControlFailure> ask(const std::string& document,
+                                                 std::chrono::milliseconds timeout,
+                                                 const std::string& argument = {});
 
   /// Blocks until the daemon has closed the connection; false when it has not in time.
   bool wait_closed(std::chrono::milliseconds timeout);
@@ -52,7 +57,7 @@ class ControlClient {
   DaemonStatus status_;
   int statuses_ = 0; // received so far
   std::optional<SessionNumbers> session_;
-  std::optional<std::string> prompts_;
+  std::optional<Document> document_;
 };
 
 } // namespace anyclaude::launch

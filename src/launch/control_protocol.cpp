@@ -118,15 +118,18 @@ std::string encode_session_question() {
   return line({{"ask", "session"}});
 }
 
-std::string encode_prompts_question() {
-  return line({{"ask", "prompts"}});
+std::string encode(const Question& question) {
+  Json json = {{"ask", question.document}};
+  if (!question.argument.empty())
+    json["argument"] = question.argument;
+  return line(std::move(json));
 }
 
-std::string encode_prompts(const std::string& reports) {
-  Json array = Json::parse(reports, nullptr, false);
-  if (!array.is_array())
-    array = Json::array();
-  return line({{"prompts", std::move(array)}});
+std::string encode(const Document& document) {
+  Json content = Json::parse(document.content, nullptr, false);
+  if (content.is_discarded())
+    content = nullptr;
+  return line({{"document", document.name}, {"content", std::move(content)}});
 }
 
 std::expected<ControlMessage, std::string> decode(std::string_view text) {
@@ -141,10 +144,12 @@ std::expected<ControlMessage, std::string> decode(std::string_view text) {
       message.status = read_status(json.at("status"));
     else if (json.contains("session"))
       message.session = read_session(json.at("session"));
-    else if (json.contains("prompts"))
-      message.prompts = json.at("prompts").dump();
-    message.asks_session = json.value("ask", "") == "session";
-    message.asks_prompts = json.value("ask", "") == "prompts";
+    else if (json.contains("document"))
+      message.document = {json.at("document"), json.at("content").dump()};
+    const std::string asked = json.value("ask", "");
+    message.asks_session = asked == "session";
+    if (!message.asks_session && !asked.empty())
+      message.question = {asked, json.value("argument", "")};
   } catch (const Json::exception& wrong) {
     return std::unexpected(std::string("a control line has a value of the wrong type: ") +
                            wrong.what());

@@ -11,8 +11,12 @@
 ///   daemon:   {"status":{…}}              in answer to hello, and again whenever it changes
 ///   launcher: {"ask":"session"}
 ///   daemon:   {"session":{…}}             the numbers of the session that hello named
-///   launcher: {"ask":"prompts"}
-///   daemon:   {"prompts":[…]}             where the last prompts part from those before
+///   launcher: {"ask":"prompts"}           where the last prompts part from those before
+///   launcher: {"ask":"state"}             what the dashboard shows
+///   launcher: {"ask":"store","argument":"files"}
+///                                         what is kept of computed prefixes; the argument says what
+///                                         has been done to the files: nothing, "files" or "cleared"
+///   daemon:   {"document":"prompts","content":…}
 /// The connection is the launcher's life sign: its end, however it comes, detaches the launcher.
 namespace anyclaude::launch {
 
@@ -58,18 +62,27 @@ std::string encode(const Hello& hello);
 std::string encode(const DaemonStatus& status);
 std::string encode(const SessionNumbers& numbers);
 std::string encode_session_question();
-std::string encode_prompts_question();
-/// `reports` is a JSON array, passed on unread.
-std::string encode_prompts(const std::string& reports);
+
+/// Something that the daemon tells in a form that only who asks for it knows.
+struct Document {
+  std::string name;    // "prompts", "state", "store"
+  std::string content; // JSON, passed on unread
+};
+struct Question {
+  std::string document; // its name
+  std::string argument;
+};
+std::string encode(const Question& question);
+std::string encode(const Document& document);
 
 /// One received line. Exactly one member is set; none for a line of a later version's.
 struct ControlMessage {
   std::optional<Hello> hello;
   std::optional<DaemonStatus> status;
   std::optional<SessionNumbers> session;
-  std::optional<std::string> prompts; // a JSON array
+  std::optional<Document> document;
+  std::optional<Question> question;
   bool asks_session = false;
-  bool asks_prompts = false;
 };
 
 /// The error says what was wrong with the line. Absent keys keep their defaults.

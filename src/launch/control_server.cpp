@@ -140,9 +140,11 @@ class ThreadedControlServer final : public ControlServer {
     }
     if (message.asks_session && connection.hello && callbacks_.session)
       return connection.channel.send(encode(callbacks_.session(connection.hello->session)));
-    if (message.asks_prompts && connection.hello && callbacks_.prompts)
-      return connection.channel.send(encode_prompts(callbacks_.prompts()));
-    return true;
+    if (!message.question || !connection.hello || !callbacks_.document)
+      return true;
+    const auto& [name, argument] = *message.question;
+    auto content = callbacks_.document(name, argument);
+    return !content || connection.channel.send(encode(Document{name, *std::move(content)}));
   }
 
   DaemonStatus status() const {

@@ -8,6 +8,7 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace anyclaude::launch {
@@ -21,8 +22,9 @@ struct ControlCallbacks {
   /// to end. Called once; launchers that come later are turned away and start a daemon of their own
   /// once this one has ended. Empty for a daemon that stays (`anyclaude serve`).
   std::function<void()> on_last_detached;
-  /// A JSON array about the last prompts, for `anyclaude doctor --prompt`. May be empty.
-  std::function<std::string()> prompts{};
+  /// The JSON of the document of this name; nothing where there is none. May be empty.
+  std::function<std::optional<std::string>(const std::string& name, const std::string& argument)>
+      document{};
 };
 
 struct ControlTimes {

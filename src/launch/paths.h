@@ -12,6 +12,8 @@ namespace anyclaude::launch {
 /// (https://specifications.freedesktop.org/basedir-spec/latest/). $ANYCLAUDE_HOME, when set, holds
 /// everything instead: run/, state/, cache/ and config.toml.
 struct Paths {
+  static constexpr const char* kHistory = "history.db"; // what requests cost
+
   std::filesystem::path runtime;     // sockets, locks, settings files with a token in them
   std::filesystem::path state;       // the daemon's log
   std::filesystem::path cache;       // what can be made again
@@ -19,6 +21,7 @@ struct Paths {
 
   std::filesystem::path control_socket() const { return runtime / "control.sock"; }
   std::filesystem::path daemon_log() const { return state / "daemon.log"; }
+  std::filesystem::path history() const { return state / kHistory; }
 };
 
 /// Reads a variable of the environment; nothing when it is unset.

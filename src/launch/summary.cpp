@@ -1,31 +1,13 @@
 #include "launch/summary.h"
 
+#include "text/quantity.h"
+
 #include <format>
 
 namespace anyclaude::launch {
 
-namespace {
-
-/// 18490 as "18,490".
-std::string grouped(std::int64_t number) {
-  std::string digits = std::to_string(number);
-  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3)
-    digits.insert(static_cast<std::size_t>(at), ",");
-  return digits;
-}
-
-std::string duration(std::int64_t milliseconds) {
-  if (milliseconds < 1000)
-    return std::format("{} ms", milliseconds);
-  if (milliseconds < 60'000)
-    return std::format("{:.1f} s", static_cast<double>(milliseconds) / 1000);
-  const std::int64_t seconds = (milliseconds + 500) / 1000;
-  if (seconds < 3600)
-    return std::format("{} min {} s", seconds / 60, seconds % 60);
-  return std::format("{} h {} min", seconds / 3600, seconds % 3600 / 60);
-}
-
-} // namespace
+using text::duration;
+using text::grouped;
 
 std::string session_summary(const SessionNumbers& numbers) {
   if (numbers.requests <= 0)

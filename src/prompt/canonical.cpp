@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 namespace anyclaude::prompt {
 
@@ -129,21 +130,39 @@ class Canonicalizer {
   void add_user_text(std::string_view text) {
     if (is_blank(text))
       return;
+    Json& content = user_content();
+    if (content.is_array())
+      content.push_back({{"type", "text"}, {"text", control_.protect(text)}});
+    else
+      add_paragraph(content.get_ref<std::string&>(), control_.protect(text));
+  }
+
+  /// Of the user's turn at the end, which begins here where there is none.
+  Json& user_content() {
     Json& messages = out_.input.messages;
     if (messages.empty() || messages.back()["role"] != "user")
       messages.push_back({{"role", "user"}, {"content", ""}});
-    add_paragraph(messages.back()["content"].get_ref<std::string&>(), control_.protect(text));
+    return messages.back()["content"];
+  }
+
+  void add_image(const anthropic::ImageBlock& image) {
+    Json& content = user_content();
+    if (content.is_string()) {
+      Json parts = Json::array();
+      if (!content.get_ref<const std::string&>().empty())
+        parts.push_back({{"type", "text"}, {"text", std::move(content)}});
+      content = std::move(parts);
+    }
+    const std::string url = image.media_type.empty()
+                                ? image.data
+                                : "data:" + image.media_type + ";base64," + image.data;
+    content.push_back({{"type", "image_url"}, {"image_url", {{"url", url}}}});
   }
 
   std::string image_placeholder(const anthropic::ImageBlock& image) {
     out_.warnings.push_back("an image is shown to the model as a placeholder: it cannot see");
     return "[image" + (image.media_type.empty() ? "" : " (" + image.media_type + ")") +
            ": not shown, this model cannot see images]";
-  }
-
-  std::string placeholder(const anthropic::UnsupportedBlock& block) {
-    out_.warnings.push_back("content of type " + block.type + " is shown as a placeholder");
-    return block.description;
   }
 
   std::string reference(const anthropic::ToolReferenceBlock& block) {
@@ -159,9 +178,14 @@ class Canonicalizer {
       add_paragraph(
           text, std::visit(Overloaded{
                                [](const anthropic::TextBlock& b) { return b.text; },
-                               [&](const anthropic::ImageBlock& b) { return image_placeholder(b); },
+                               [&](const anthropic::ImageBlock& b) {
+                                 if (!arrangement_.images)
+                                   return image_placeholder(b);
+                                 result_images_.push_back(&b);
+                                 return std::string("[image: shown below]");
+                               },
                                [&](const anthropic::ToolReferenceBlock& b) { return reference(b); },
-                               [&](const anthropic::UnsupportedBlock& b) { return placeholder(b); },
+                               [](const anthropic::UnsupportedBlock& b) { return b.description; },
                            },
                            block));
     if (is_blank(text))
@@ -196,8 +220,13 @@ class Canonicalizer {
 
   /// A message of the user, or an inline one of the system.
   void add_user_side(const Message& message) {
+    struct Part {
+      std::string text; // in front of it
+      const anthropic::ImageBlock* image;
+    };
     std::vector<const anthropic::ToolResultBlock*> results;
-    std::string text;
+    std::vector<Part> parts;
+    std::string text; // behind the last image
     for (const ContentBlock& block : message.content)
       std::visit(
           Overloaded{
@@ -205,14 +234,25 @@ class Canonicalizer {
                 if (!is_blank(b.text))
                   add_paragraph(text, b.text);
               },
-              [&](const anthropic::ImageBlock& b) { add_paragraph(text, image_placeholder(b)); },
+              [&](const anthropic::ImageBlock& b) {
+                if (arrangement_.images)
+                  parts.push_back({std::exchange(text, {}), &b});
+                else
+                  add_paragraph(text, image_placeholder(b));
+              },
               [&](const anthropic::ToolResultBlock& b) { results.push_back(&b); },
               [&](const anthropic::ToolReferenceBlock& b) { add_paragraph(text, reference(b)); },
-              [&](const anthropic::UnsupportedBlock& b) { add_paragraph(text, placeholder(b)); },
+              [&](const anthropic::UnsupportedBlock& b) { add_paragraph(text, b.description); },
               [](const auto&) {}, // the assistant's own blocks mean nothing here
           },
           block);
     add_results(std::move(results));
+    for (const auto* image : std::exchange(result_images_, {}))
+      add_image(*image);
+    for (const Part& part : parts) {
+      add_user_text(part.text);
+      add_image(*part.image);
+    }
     if (message.role == Role::system && !is_blank(text))
       text = reminder(text);
     add_user_text(text);
@@ -235,7 +275,7 @@ class Canonicalizer {
                                          {{"name", control_.protect(b.name)},
                                           {"arguments", protect_strings(b.input, control_)}}}});
                      },
-                     [&](const anthropic::UnsupportedBlock& b) { text += placeholder(b); },
+                     [&](const anthropic::UnsupportedBlock& b) { text += b.description; },
                      [](const auto&) {},
                  },
                  block);
@@ -268,6 +308,7 @@ class Canonicalizer {
   Canonical out_;
   std::map<std::string, const Tool*> deferred_;
   std::vector<anthropic::ToolUseBlock> last_calls_; // of the assistant's last turn
+  std::vector<const anthropic::ImageBlock*> result_images_; // of the results added last
 };
 
 } // namespace

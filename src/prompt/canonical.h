@@ -35,6 +35,10 @@ struct Arrangement {
   /// Whether the template has messages for tools' results. Otherwise they join the user's turn, and
   /// turns of user and assistant alternate, as most such templates insist.
   bool tool_messages = true;
+  /// Whether the model sees images. A turn with some has a list of parts for its content, as OpenAI's
+  /// API has it; images in a tool's result stand in the turn behind it. Otherwise they are
+  /// placeholders.
+  bool images = false;
   /// Tools stand in the order of these, the smallest first; one without a rank stands in front.
   std::map<std::string, int, std::less<>> tool_ranks;
 };

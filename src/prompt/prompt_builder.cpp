@@ -2,7 +2,10 @@
 
 #include "prompt/answer_format.h"
 #include "prompt/canonical.h"
+#include "prompt/replay_store.h"
 #include "prompt/turn_form.h"
+
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
@@ -74,16 +77,30 @@ TurnTexts find_turns(const ChatTemplate& chat_template, const ControlText& contr
   return turns;
 }
 
+/// Nothing where nothing is to be kept, or where it cannot be.
+std::unique_ptr<ReplayStore> open_store(const PromptOptions& options) {
+  if (options.replay_folder.empty())
+    return nullptr;
+  auto store = ReplayStore::open({.folder = options.replay_folder, .model = options.model});
+  if (store)
+    return std::move(*store);
+  spdlog::warn("answers are not kept on the disk: {}", store.error());
+  return nullptr;
+}
+
 } // namespace
 
 PromptBuilder::PromptBuilder(ChatTemplate chat_template, Tokenizer tokenizer, PromptOptions options)
     : template_(std::move(chat_template)), layout_(options.layout),
       tool_order_(std::make_unique<ToolOrder>(std::move(options.tool_order_folder))),
       control_(tokenizer.control_texts), turn_ends_(tokenizer.turn_ends),
-      tokenizer_(std::move(tokenizer)), memory_(std::make_unique<ReplayMemory>()) {
+      tokenizer_(std::move(tokenizer), SegmentTokenizer::kBytes, options.most_tokens),
+      memory_(std::make_unique<ReplayMemory>(ReplayMemory::kBytes, open_store(options))) {
   TurnTexts turns = find_turns(template_, control_);
   turn_starts_ = std::move(turns.starts);
   turn_ends_.append_range(turns.ends);
+  if (layout_ == Layout::stable_first)
+    stable_front_ = StableFront(template_, control_, turn_starts_);
 }
 
 Arrangement PromptBuilder::arrange(const anthropic::Request& request,
@@ -94,13 +111,7 @@ Arrangement PromptBuilder::arrange(const anthropic::Request& request,
   if (layout_ == Layout::as_sent)
     return arrangement;
   arrangement.system_place = template_.abilities().system_place;
-  std::vector<std::string_view> names;
-  for (const anthropic::Tool& tool : request.tools)
-    if (tool.server_type.empty() && !tool.defer_loading)
-      names.emplace_back(tool.name);
-  const auto ranks = tool_order_->ranks(tenant, names);
-  for (std::size_t i = 0; i < names.size(); ++i)
-    arrangement.tool_ranks.emplace(names[i], ranks[i]);
+  arrangement.tool_ranks = rank_tools(*tool_order_, tenant, request);
   return arrangement;
 }
 
@@ -110,6 +121,7 @@ std::expected<Prompt, anthropic::Error> PromptBuilder::build(const anthropic::Re
   canonical.input.reasoning_effort = reasoning_effort(request);
   Prompt prompt;
   ConversationHash conversation;
+  conversation.add(memory_->salt());
   conversation.add(tenant);
   conversation.add(canonical.input.tools.dump());
   conversation.add(canonical.input.reasoning_effort);
@@ -117,6 +129,7 @@ std::expected<Prompt, anthropic::Error> PromptBuilder::build(const anthropic::Re
   std::string text; // that is to be tokenized
   if (auto known = replay(canonical, conversation)) {
     turn.parent = std::move(known->turn);
+    turn.kept = turn.parent->kept;
     text = std::move(known->rest);
     prompt.tokens = turn.parent->all_tokens();
     prompt.boundaries = turn.parent->all_boundaries();
@@ -132,6 +145,8 @@ std::expected<Prompt, anthropic::Error> PromptBuilder::build(const anthropic::Re
                            : tokenizer_.tokenize(text + canonical.answer_prefix, turn_starts_);
   prompt.tokens.append_range(turns.tokens);
   prompt.boundaries.append_range(turns.boundaries);
+  prompt.beyond = turns.beyond;
+  prompt.stable_tokens = stable_front_.end(canonical.input, prompt.boundaries);
   if (canonical.answer_prefix.empty()) {
     turn.tokens = std::move(turns.tokens);
     turn.boundaries = std::move(turns.boundaries);

@@ -1,18 +1,20 @@
 #pragma once
 
-#include "anthropic/error.h"
 #include "answer/format.h"
+#include "anthropic/error.h"
 #include "anthropic/messages.h"
 #include "prompt/chat_template.h"
 #include "prompt/control_text.h"
 #include "prompt/layout.h"
 #include "prompt/replay_memory.h"
 #include "prompt/segment_tokenizer.h"
+#include "prompt/stable_front.h"
 #include "prompt/tool_order.h"
 
 #include <cstdint>
 #include <expected>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -24,7 +26,8 @@ namespace anyclaude::prompt {
 struct Arrangement;
 struct Canonical;
 
-/// A prompt on its way to become the beginning of the next turn's (see ReplayMemory).
+/// A prompt on its way to become the beginning of the next turn's (see ReplayMemory). A request
+/// that is to leave nothing on the disk sets `turn.kept` to false.
 struct Continuation {
   ConversationHash conversation; // up to the question
   ReplayTurn turn;               // without the answer
@@ -32,7 +35,11 @@ struct Continuation {
 
 struct Prompt {
   std::vector<std::int32_t> tokens;
+  std::size_t beyond = 0;      // about how many more there are (see PromptOptions::most_tokens)
   std::vector<int> boundaries; // where messages end, in tokens from the start, ascending
+  /// So many tokens in front are tools and system text that every session has alike, and nothing of
+  /// the conversation; 0 where that cannot be told.
+  int stable_tokens = 0;
   answer::Format format;       // how to read the answer
   std::optional<Continuation> continuation;
   std::vector<std::string> warnings; // for the log
@@ -41,7 +48,11 @@ struct Prompt {
 /// How requests become prompts.
 struct PromptOptions {
   Layout layout = Layout::stable_first;
-  std::filesystem::path tool_order_folder; // where the order of tools is kept; empty: nowhere
+  std::filesystem::path tool_order_folder{}; // where the order of tools is kept; empty: nowhere
+  std::filesystem::path replay_folder{};     // where answers are kept; empty: in memory only
+  /// What is longer than this by far is not tokenized to its end, and not usable.
+  std::size_t most_tokens = std::numeric_limits<std::size_t>::max();
+  std::string model{}; // tells models' answers apart there
 };
 
 /// Makes the prompt of a request for one model. Thread-safe.
@@ -75,6 +86,7 @@ class PromptBuilder {
   std::unique_ptr<ToolOrder> tool_order_; // learns; thread-safe
   ControlText control_;
   std::vector<std::string> turn_starts_; // control texts that begin a message
+  StableFront stable_front_;
   std::vector<std::string> turn_ends_;   // those that end an answer
   mutable SegmentTokenizer tokenizer_;   // remembers; thread-safe
   std::unique_ptr<ReplayMemory> memory_; // thread-safe

@@ -1,13 +1,18 @@
 #include "prompt/replay_memory.h"
 
+#include "prompt/replay_store.h"
+
 #include <blake3.h>
 
 #include <cstring>
+#include <optional>
 #include <utility>
 
 namespace anyclaude::prompt {
 
 namespace {
+
+constexpr std::size_t kMostTurns = 100'000; // of a conversation that is believed
 
 std::size_t size_of(const ReplayTurn& turn) {
   constexpr std::size_t kBookkeeping = 256; // of the map, the list and the allocator
@@ -75,9 +80,26 @@ std::size_t ReplayMemory::KeyHash::operator()(const ConversationKey& key) const 
   return hash;
 }
 
-ReplayMemory::ReplayMemory(std::size_t capacity) : capacity_(capacity) {}
+ReplayMemory::ReplayMemory(std::size_t capacity) : ReplayMemory(capacity, nullptr) {}
+ReplayMemory::ReplayMemory(std::size_t capacity, std::unique_ptr<ReplayStore> store)
+    : capacity_(capacity), store_(std::move(store)) {}
+ReplayMemory::~ReplayMemory() = default;
+
+const std::string& ReplayMemory::salt() const {
+  static const std::string none;
+  return store_ ? store_->salt() : none;
+}
 
 std::shared_ptr<const ReplayTurn> ReplayMemory::find(const ConversationKey& key) {
+  if (auto known = in_memory(key)) {
+    if (store_ && known->kept)
+      store_->touch(key);
+    return known;
+  }
+  return store_ ? in_store(key) : nullptr;
+}
+
+std::shared_ptr<const ReplayTurn> ReplayMemory::in_memory(const ConversationKey& key) {
   const std::scoped_lock lock(mutex_);
   const auto found = by_key_.find(key);
   if (found == by_key_.end())
@@ -86,7 +108,37 @@ std::shared_ptr<const ReplayTurn> ReplayMemory::find(const ConversationKey& key)
   return found->second->turn;
 }
 
+/// The turn with all in front of it, which then are in memory.
+std::shared_ptr<const ReplayTurn> ReplayMemory::in_store(const ConversationKey& key) {
+  std::vector<ReplayTurn> turns; // the last one in front
+  std::shared_ptr<const ReplayTurn> turn;
+  for (std::optional<ConversationKey> next = key; next && !turn;) {
+    auto stored = store_->read(*next);
+    if (!stored || turns.size() == kMostTurns)
+      return nullptr;
+    turns.push_back(std::move(stored->turn));
+    next = stored->parent;
+    if (next)
+      turn = in_memory(*next);
+  }
+  for (; !turns.empty(); turns.pop_back()) {
+    ReplayTurn& each = turns.back();
+    each.end = (turn ? turn->end : 0) + each.tokens.size();
+    each.parent = std::move(turn);
+    turn = hold(std::move(each));
+  }
+  store_->touch(key);
+  return turn;
+}
+
 void ReplayMemory::remember(const ConversationKey& key, ReplayTurn turn) {
+  turn.key = key;
+  auto kept = hold(std::move(turn));
+  if (store_)
+    store_->write(std::move(kept));
+}
+
+std::shared_ptr<const ReplayTurn> ReplayMemory::hold(ReplayTurn turn) {
   *bytes_ += size_of(turn);
   std::shared_ptr<const ReplayTurn> kept(new ReplayTurn(std::move(turn)),
                                          [bytes = bytes_](const ReplayTurn* gone) {
@@ -94,17 +146,18 @@ void ReplayMemory::remember(const ConversationKey& key, ReplayTurn turn) {
                                            delete gone;
                                          });
   const std::scoped_lock lock(mutex_);
-  if (const auto known = by_key_.find(key); known != by_key_.end()) {
-    known->second->turn = std::move(kept); // the same words, sampled again: the newer tokens count
+  if (const auto known = by_key_.find(kept->key); known != by_key_.end()) {
+    known->second->turn = kept; // the same words, sampled again: the newer tokens count
     entries_.splice(entries_.begin(), entries_, known->second);
   } else {
-    entries_.push_front({key, std::move(kept)});
-    by_key_.emplace(key, entries_.begin());
+    entries_.push_front({kept->key, kept});
+    by_key_.emplace(kept->key, entries_.begin());
   }
   while (*bytes_ > capacity_ && !entries_.empty()) {
     by_key_.erase(entries_.back().key);
     entries_.pop_back();
   }
+  return kept;
 }
 
 } // namespace anyclaude::prompt

@@ -5,8 +5,15 @@
 
 namespace anyclaude::prompt {
 
-SegmentTokenizer::SegmentTokenizer(Tokenizer tokenizer, std::size_t capacity)
-    : tokenizer_(std::move(tokenizer)), control_(tokenizer_.control_texts), capacity_(capacity) {}
+namespace {
+
+constexpr std::size_t kPiece = 64U << 10; // bytes that are counted at a time
+
+} // namespace
+
+SegmentTokenizer::SegmentTokenizer(Tokenizer tokenizer, std::size_t capacity, std::size_t most)
+    : tokenizer_(std::move(tokenizer)), control_(tokenizer_.control_texts), capacity_(capacity),
+      most_(most) {}
 
 /// Whether a text may be cut in front of this control text. Some tokenizers let a control token
 /// swallow blanks before it (LSTRIP), and then the cut would show.
@@ -50,12 +57,31 @@ void SegmentTokenizer::remember(std::string_view segment, std::vector<std::int32
   }
 }
 
-void SegmentTokenizer::append(std::vector<std::int32_t>& tokens, std::string_view segment) {
+/// Whether a segment has at most `room` tokens, by counting those of its pieces one after another;
+/// each cut may add one or two.
+bool SegmentTokenizer::fits(std::string_view segment, std::size_t room) const {
+  std::size_t count = 0;
+  while (count <= room && !segment.empty()) {
+    std::size_t piece = std::min(kPiece, segment.size());
+    while (piece > 1 && piece < segment.size() && (segment[piece] & 0xC0) == 0x80)
+      --piece; // not inside of a character
+    count += tokenizer_.tokenize(segment.substr(0, piece), true).size();
+    segment.remove_prefix(piece);
+  }
+  return count <= room;
+}
+
+/// False where there is no room for the segment; then some of its tokens are left out.
+bool SegmentTokenizer::append(std::vector<std::int32_t>& tokens, std::string_view segment) {
   if (segment.empty() || recall(tokens, segment))
-    return;
+    return true;
+  const std::size_t room = most_ - std::min(most_, tokens.size());
+  if (segment.size() > room && !fits(segment, room)) // a token is a byte at least
+    return false;
   auto made = tokenizer_.tokenize(segment, true);
   tokens.append_range(made);
   remember(segment, std::move(made));
+  return true;
 }
 
 std::vector<std::int32_t> SegmentTokenizer::tokenize(std::string_view rendered) {
@@ -80,12 +106,17 @@ SegmentTokenizer::tokenize_behind(std::size_t before, std::string_view rendered,
                                   std::span<const std::string> turn_starts) {
   Turns turns;
   auto& tokens = turns.tokens;
+  std::size_t left_out = 0; // bytes
+  const auto add = [&](std::string_view segment) {
+    if (left_out > 0 || !append(tokens, segment))
+      left_out += segment.size();
+  };
   for (const std::string_view part : ControlText::split(rendered)) {
     std::size_t begin = 0;
     for (std::size_t i = 0; i < part.size();) {
       const std::size_t control = control_.match(part.substr(i));
       if (control > 0 && cuts(std::string(part.substr(i, control)))) {
-        append(tokens, part.substr(begin, i - begin));
+        add(part.substr(begin, i - begin));
         begin = i;
         const std::size_t place = before + tokens.size();
         if (place > 0 && std::ranges::contains(turn_starts, part.substr(i, control)))
@@ -93,8 +124,10 @@ SegmentTokenizer::tokenize_behind(std::size_t before, std::string_view rendered,
       }
       i += std::max<std::size_t>(control, 1);
     }
-    append(tokens, part.substr(begin));
+    add(part.substr(begin));
   }
+  if (left_out > 0) // about four bytes a token, and more than there is room for
+    turns.beyond = std::max(left_out / 4, most_ - std::min(most_, tokens.size()) + 1);
   return turns;
 }
 

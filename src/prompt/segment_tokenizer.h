@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -34,7 +35,9 @@ class SegmentTokenizer {
  public:
   static constexpr std::size_t kBytes = 32U << 20; // texts and tokens that are remembered
 
-  explicit SegmentTokenizer(Tokenizer tokenizer, std::size_t capacity = kBytes);
+  /// `most` bounds the tokens that are made of one text; more are estimated (see Turns::beyond).
+  explicit SegmentTokenizer(Tokenizer tokenizer, std::size_t capacity = kBytes,
+                            std::size_t most = std::numeric_limits<std::size_t>::max());
 
   /// The prompt's tokens: its first one in front if the model wants one, and no control token where
   /// a mark (see ControlText) stands in its text.
@@ -43,6 +46,9 @@ class SegmentTokenizer {
   struct Turns {
     std::vector<std::int32_t> tokens;
     std::vector<int> boundaries; // tokens in front of each turn but the first, ascending
+    /// Of a text that is far too long, about how many tokens were not made. Nobody can use those
+    /// that were: it is for the refusal, which should not cost seconds.
+    std::size_t beyond = 0;
   };
   /// The same, and where turns begin: at these texts of control tokens.
   Turns tokenize(std::string_view rendered, std::span<const std::string> turn_starts);
@@ -58,7 +64,8 @@ class SegmentTokenizer {
   };
   using Segments = std::list<Segment>;
 
-  void append(std::vector<std::int32_t>& tokens, std::string_view segment);
+  bool append(std::vector<std::int32_t>& tokens, std::string_view segment);
+  bool fits(std::string_view segment, std::size_t room) const;
   bool cuts(const std::string& control);
   bool recall(std::vector<std::int32_t>& tokens, std::string_view segment);
   void remember(std::string_view segment, std::vector<std::int32_t> tokens);
@@ -66,6 +73,7 @@ class SegmentTokenizer {
   Tokenizer tokenizer_;
   ControlText control_;
   std::size_t capacity_;
+  std::size_t most_; // tokens
 
   // Behind a pointer, so that its owner can be moved.
   std::unique_ptr<std::mutex> mutex_ = std::make_unique<std::mutex>();

@@ -107,4 +107,17 @@ void ToolOrder::forget_oldest_file() const {
     std::filesystem::remove(oldest, ignored);
 }
 
+std::map<std::string, int, std::less<>> rank_tools(ToolOrder& order, const std::string& tenant,
+                                                   const anthropic::Request& request) {
+  std::vector<std::string_view> names;
+  for (const anthropic::Tool& tool : request.tools)
+    if (tool.server_type.empty() && !tool.defer_loading)
+      names.emplace_back(tool.name);
+  const auto ranks = order.ranks(tenant, names);
+  std::map<std::string, int, std::less<>> by_name;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    by_name.emplace(names[i], ranks[i]);
+  return by_name;
+}
+
 } // namespace anyclaude::prompt

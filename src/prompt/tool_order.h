@@ -1,7 +1,11 @@
 #pragma once
 
+#include "anthropic/messages.h"
+
 #include <cstddef>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <mutex>
 #include <span>
 #include <string>
@@ -38,5 +42,9 @@ class ToolOrder {
   std::mutex mutex_;
   std::unordered_map<std::string, Ranks> by_tenant_;
 };
+
+/// The ranks of a request's own tools that are shown from the start, by name; for Arrangement.
+std::map<std::string, int, std::less<>> rank_tools(ToolOrder& order, const std::string& tenant,
+                                                   const anthropic::Request& request);
 
 } // namespace anyclaude::prompt

@@ -1,5 +1,7 @@
 #include "telemetry/stats.h"
 
+#include "telemetry/history.h"
+
 #include <cmath>
 #include <utility>
 
@@ -10,6 +12,8 @@ namespace {
 constexpr std::int64_t kMeasurableTokens = 64;
 constexpr int kClientLeft = 499;
 
+} // namespace
+
 void accumulate(Totals& totals, const RequestRecord& record) {
   ++totals.requests;
   totals.errors += record.status >= 400 && record.status != kClientLeft ? 1 : 0;
@@ -19,7 +23,11 @@ void accumulate(Totals& totals, const RequestRecord& record) {
   totals.output_tokens += record.output_tokens;
 }
 
-} // namespace
+Stats::Stats() = default;
+
+Stats::Stats(std::unique_ptr<History> history) : history_(std::move(history)) {}
+
+Stats::~Stats() = default;
 
 void Stats::add(RequestRecord record) {
   const std::scoped_lock lock(mutex_);
@@ -42,17 +50,23 @@ void Stats::add(RequestRecord record) {
       sessions_.pop_back();
     }
   }
+  record.saved_ms = estimate(record.reused_tokens);
+  if (history_)
+    history_->add(record);
   records_.push_back(std::move(record));
   if (records_.size() > kRecords) {
     records_.pop_front();
   }
 }
 
+std::int64_t Stats::estimate(std::int64_t reused_tokens) const {
+  return measured_tokens_ == 0 ? 0
+                               : std::llround(static_cast<double>(reused_tokens) * measured_ms_ /
+                                              static_cast<double>(measured_tokens_));
+}
+
 Totals Stats::with_estimate(Totals totals) const {
-  if (measured_tokens_ > 0) {
-    totals.saved_ms = std::llround(static_cast<double>(totals.reused_tokens) * measured_ms_ /
-                                   static_cast<double>(measured_tokens_));
-  }
+  totals.saved_ms = estimate(totals.reused_tokens);
   return totals;
 }
 

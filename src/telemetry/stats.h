@@ -1,8 +1,11 @@
 #pragma once
 
+#include "telemetry/live.h"
+
 #include <cstdint>
 #include <deque>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -25,9 +28,12 @@ struct RequestRecord {
   std::optional<double> prefill_ms; // spent on the computed tokens, without the time in a queue
   std::optional<double> ttft_ms;    // request read until the first content sent; absent: none was
   double total_ms = 0;
+  std::int64_t saved_ms = 0;   // as in Totals, by what had been measured when it ended
   int status = 0;              // as the client saw it; 499: the client left before the end
   std::int64_t started_at = 0; // milliseconds since 1970
 };
+
+class History;
 
 struct Totals {
   std::int64_t requests = 0;
@@ -42,6 +48,9 @@ struct Totals {
   std::int64_t saved_ms = 0;
 };
 
+/// Adds all but the time saved.
+void accumulate(Totals& totals, const RequestRecord& record);
+
 /// Sums over all requests and over each launcher's session. Bounded: the last kRecords requests,
 /// and the kSessions sessions used last. Thread-safe.
 class Stats {
@@ -49,7 +58,18 @@ class Stats {
   static constexpr std::size_t kRecords = 256;
   static constexpr std::size_t kSessions = 256;
 
+  Stats();
+  /// Every record goes to the history as well; null: there is none.
+  explicit Stats(std::unique_ptr<History> history);
+  ~Stats();
+  Stats(const Stats&) = delete;
+  Stats& operator=(const Stats&) = delete;
+
   void add(RequestRecord record);
+
+  /// The requests that have not ended.
+  Live& live() { return live_; }
+  const Live& live() const { return live_; }
 
   Totals total() const;
   /// Zero for a session never seen.
@@ -64,7 +84,8 @@ class Stats {
     Totals totals;
   };
 
-  Totals with_estimate(Totals totals) const; // locked
+  std::int64_t estimate(std::int64_t reused_tokens) const; // locked
+  Totals with_estimate(Totals totals) const;               // locked
 
   mutable std::mutex mutex_;
   Totals total_;
@@ -73,6 +94,8 @@ class Stats {
   std::deque<RequestRecord> records_;
   double measured_ms_ = 0;
   std::int64_t measured_tokens_ = 0;
+  std::unique_ptr<History> history_;
+  Live live_;
 };
 
 /// A JSON array with one object per record: the fields of RequestRecord by their names, without the

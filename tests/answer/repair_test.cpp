@@ -7,10 +7,6 @@
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
-#include <sys/stat.h>
-
-#include <filesystem>
-#include <fstream>
 
 namespace anyclaude::answer {
 namespace {
@@ -155,6 +151,20 @@ TEST(Repair, ClosingTagsThatWereLeftOut) { // ollama #17914
             Blocks{R"(tool:Bash {"command":"ls","timeout":5})"});
 }
 
+TEST(Repair, ATagWithoutItsEndTakesNothingOfWhatFollows) {
+  Format format;
+  format.dialect = detect_dialect("<｜DSML｜function_calls><｜DSML｜invoke name=");
+  format.tools = tool_set({{"Write", {{"type", "object"}}}});
+  const std::string lost = "words that are nobody's attributes";
+  const auto seen =
+      read("<｜DSML｜function_calls><｜DSML｜invoke name=\"Write\"><｜DSML｜parameter "
+           "name=\"content\" string=\"true\"" +
+               lost + " <b></｜DSML｜parameter></｜DSML｜invoke></｜DSML｜function_calls>",
+           format);
+  EXPECT_TRUE(seen.text().contains(lost));
+  EXPECT_TRUE(seen.cut);
+}
+
 TEST(Repair, ClosingTagsWithinAValueAreItsText) {
   const std::string command = "echo '</function>' '<parameter=x>' '<b>' </tool_call>";
   EXPECT_EQ(read("<tool_call><function=Bash><parameter=command>\n" + command +
@@ -242,24 +252,6 @@ TEST(ThinkingSeal, KnowsItsOwn) {
   EXPECT_EQ(other.origin("I think.", signature), ThinkingSeal::Origin::foreign);
   EXPECT_EQ(seal.origin("I think.", ""), ThinkingSeal::Origin::foreign);
   EXPECT_EQ(seal.origin("I think.", signature + "0"), ThinkingSeal::Origin::edited);
-}
-
-TEST(ThinkingSeal, IsKeptForTheNextProcess) {
-  const auto folder =
-      std::filesystem::temp_directory_path() / ("anyclaude-seal-" + std::to_string(getpid()));
-  std::filesystem::create_directory(folder);
-  const auto file = folder / "thinking.key";
-  const auto first = ThinkingSeal::kept_in(file);
-  const auto second = ThinkingSeal::kept_in(file);
-  ASSERT_TRUE(first && second);
-  EXPECT_EQ(second->origin("a", first->sign("a")), ThinkingSeal::Origin::ours);
-  struct stat status{};
-  ASSERT_EQ(stat(file.c_str(), &status), 0);
-  EXPECT_EQ(status.st_mode & 0777, 0600U);
-  std::ofstream(file) << "short";
-  EXPECT_EQ(ThinkingSeal::kept_in(file).error(), file.string() + " is not a key; remove it");
-  std::filesystem::remove_all(folder);
-  EXPECT_FALSE(ThinkingSeal::kept_in(file));
 }
 
 } // namespace

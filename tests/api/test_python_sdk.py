@@ -1,5 +1,7 @@
 """Anthropic's own Python client against the daemon: answers, streams, thinking, usage, models."""
 
+import re
+
 import anthropic
 import pytest
 
@@ -249,4 +251,13 @@ def test_a_body_of_100_megabytes(daemon, client):
     with pytest.raises(anthropic.RequestTooLargeError) as failed:
         client.messages.create(**ask("x" * 100_000_000))
     assert failed.value.status_code == 413
+    assert client.messages.create(**ask("Hello.")).content[0].text == DEFAULT_ANSWER
+
+
+def test_a_text_of_30_megabytes_is_refused_with_the_numbers(client):
+    with pytest.raises(anthropic.BadRequestError) as failed:
+        client.messages.create(**ask("word " * 6_000_000))
+    tokens, most = re.search(r"prompt is too long: (\d+) tokens > (\d+) maximum",
+                             failed.value.message).groups()
+    assert int(tokens) > 1_000_000 and int(most) == 16383
     assert client.messages.create(**ask("Hello.")).content[0].text == DEFAULT_ANSWER

@@ -1,6 +1,7 @@
 """What was computed outlives the daemon, however it ends, unless it is told not to keep it."""
 
 import os
+import sqlite3
 import subprocess
 
 from daemon import Daemon, wait_for
@@ -124,3 +125,73 @@ def test_the_cache_command_tells_checks_and_clears(program, demo_models, tmp_pat
 
     assert cache(program, daemon, "clear").returncode == 0
     assert not block_files(daemon)
+
+
+QUESTION = {"role": "user", "content": "What is it?"}
+
+
+def conversation(answer, question="And what else?"):
+    return {"model": "x", "max_tokens": 1, "temperature": 0, "system": WORDS,
+            "messages": [QUESTION, {"role": "assistant", "content": answer},
+                         {"role": "user", "content": question}]}
+
+
+def prompt_tokens(reply):
+    assert reply.status == 200, reply.body
+    used = reply.json()["usage"]
+    return (used["cache_read_input_tokens"] + used["input_tokens"]
+            + used["cache_creation_input_tokens"], used["cache_read_input_tokens"])
+
+
+def turns_on_disk(daemon):
+    database = daemon.home / "cache/replay/replay.db"
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        return connection.execute("SELECT count(*) FROM turns").fetchone()[0]
+
+
+def test_a_conversation_goes_on_with_its_very_tokens_after_a_kill(program, demo_models, tmp_path):
+    model = demo_models.random()
+    first = Daemon(program, tmp_path / "home", model)
+    try:
+        # Random weights sample what no tokenizer would make of the text.
+        asked = first.ask({"model": "x", "max_tokens": 100, "temperature": 1, "seed": 5,
+                           "system": WORDS, "messages": [QUESTION]})
+        answer = asked.json()["content"][0]["text"]
+        before = prompt_tokens(asked)[0] + asked.json()["usage"]["output_tokens"]
+        wait_for(lambda: turns_on_disk(first) == 1, "the answer is stored")
+        tokens, _ = prompt_tokens(first.ask(conversation(answer)))
+        rendered, _ = prompt_tokens(first.ask(conversation(answer + "!")))
+        assert abs(rendered - tokens) > 3  # or this test could tell nothing
+        wait_for(lambda: turns_on_disk(first) == 3, "all answers are stored")
+        wait_until_stored(first, before)
+    finally:
+        first.kill()
+
+    folder = first.home / "cache/replay"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert all(file.stat().st_mode & 0o777 == 0o600 for file in folder.iterdir())
+
+    second = Daemon(program, tmp_path / "home", model)
+    try:
+        again, reused = prompt_tokens(second.ask(conversation(answer, "And now?")))
+        same, _ = prompt_tokens(second.ask(conversation(answer)))
+        assert same == tokens
+        assert reused >= before // 256 * 256 - 1  # the answer's tokens included
+    finally:
+        second.stop()
+
+    forgetful = Daemon(program, tmp_path / "home", model, options=["--no-store"])
+    try:
+        without, _ = prompt_tokens(forgetful.ask(conversation(answer)))
+        assert without != tokens
+    finally:
+        forgetful.stop()
+
+
+def test_no_store_keeps_no_answers(program, demo_models, tmp_path):
+    daemon = Daemon(program, tmp_path / "home", demo_models.random(), options=["--no-store"])
+    try:
+        usage(daemon)
+    finally:
+        daemon.stop()
+    assert not (daemon.home / "cache/replay").exists()

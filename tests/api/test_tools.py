@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from clients import ask, prompt_tokens
+from clients import ask, prompt_tokens, sdk
 
 WEATHER = {"name": "get_weather", "description": "The weather in a city.",
            "input_schema": {"type": "object", "required": ["city"],
@@ -137,3 +137,41 @@ def test_a_deferred_tool_costs_nothing_until_it_is_referenced(client):
     message = client.messages.create(model="m", max_tokens=100, tools=[WEATHER, deferred],
                                      messages=[question, *search])
     assert message.content[0].text == "Nothing else is in the script."
+
+
+WEB_SEARCH = {"type": "web_search_20250305", "name": "web_search"}
+
+
+def test_a_demanded_server_tool_is_said_to_be_unavailable(client):
+    """As Claude Code's WebSearch asks for it: with a stream."""
+    with client.messages.stream(**ask("Search for it", tools=[WEB_SEARCH],
+                                      tool_choice={"type": "tool", "name": "web_search"})) as stream:
+        message = stream.get_final_message()
+    call, outcome, words = message.content
+    assert (call.type, call.name) == ("server_tool_use", "web_search")
+    assert outcome.type == "web_search_tool_result" and outcome.tool_use_id == call.id
+    assert outcome.content.error_code == "unavailable"
+    assert "not available" in words.text and message.stop_reason == "end_turn"
+    again = answered(ask("Search for it", tools=[WEB_SEARCH]), message,
+                     {"type": "text", "text": "Go on."})
+    assert client.messages.create(**again).content[0].text == "Nothing else is in the script."
+
+
+def test_a_server_tool_that_is_only_offered_is_in_nobodys_way(client):
+    message = client.messages.create(**ask("WEATHER please", tools=[WEATHER, WEB_SEARCH]))
+    assert [call.name for call in calls_of(message)] == ["get_weather"]
+
+
+def test_an_answer_that_fits_a_schema(start_daemon, demo_models):
+    """As Claude Code asks for a conversation's title; random weights would say anything else."""
+    schema = {"type": "object", "required": ["title"], "additionalProperties": False,
+              "properties": {"title": {"type": "string", "maxLength": 20}}}
+    with sdk(start_daemon(demo_models.random())) as client:
+        for seed in range(5):
+            message = client.messages.create(**ask("A title, please"), extra_body={
+                "temperature": 1, "seed": seed,
+                "output_config": {"format": {"type": "json_schema", "schema": schema}}})
+            (said,) = message.content
+            title = json.loads(said.text)
+            assert list(title) == ["title"] and len(title["title"]) <= 20
+            assert message.stop_reason == "end_turn"

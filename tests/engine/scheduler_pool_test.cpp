@@ -96,6 +96,19 @@ TEST(SchedulerPool, IdlePrefixesMakeRoomOldestFirst) {
   EXPECT_LT(simulation.run(job_of(words(1, 100), 1)).reused(), 99);
 }
 
+TEST(SchedulerPool, ABurstOfSmallCallsPushesNoConversationOut) {
+  Simulation simulation(cramped(1024));
+  const auto conversation = words(0, 500);
+  simulation.run(job_of(conversation, 1));
+  for (int burst = 1; burst <= 10; ++burst) {
+    for (int i = 0; i < 8; ++i)
+      simulation.add(job_of(words(10 * burst + i, 50), 5));
+    EXPECT_EQ(run_and_count_suspensions(simulation), 0);
+  }
+  EXPECT_GT(simulation.scheduler.stats().evicted_tokens, 2000U);
+  EXPECT_EQ(simulation.run(job_of(conversation, 1)).reused(), 499);
+}
+
 TEST(SchedulerPool, AJobWaitsForRoomInsteadOfSuspendingOthers) {
   Simulation simulation(cramped(256));
   const JobId first = simulation.add(job_of(words(0, 150), 20));

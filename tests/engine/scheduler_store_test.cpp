@@ -286,5 +286,29 @@ TEST(SchedulerStoreProperty, EveryAnswerIsThatOfItsPromptAlone) {
   EXPECT_GT(moved_out, 1000u);
 }
 
+TEST_F(SchedulerStoreTest, WhatIsPrivateSharesNothingThatIsKept) {
+  Simulation simulation(options_with(store));
+  ask(simulation, words(1, 300)); // kept
+  Job job = job_of(words(1, 300) + words(5, 100), 4);
+  job.is_kept = false;
+  simulation.run(std::move(job));
+  simulation.idle();
+  EXPECT_EQ(store.find("anna", words(1, 300) + words(5, 100)).back().end, 300);
+  EXPECT_EQ(simulation.run(job_of(words(1, 300) + words(5, 100), 4)).reused(), 300);
+}
+
+TEST_F(SchedulerStoreTest, WhatIsPrivateBeginsWithWhatWasKept) {
+  {
+    Simulation simulation(options_with(store));
+    ask(simulation, words(1, 300));
+  }
+  Simulation simulation(options_with(store)); // another life: nothing in the pool
+  Job job = job_of(words(1, 300) + words(5, 100), 4);
+  job.is_kept = false;
+  EXPECT_EQ(simulation.run(Job(job)).reused(), 300);
+  job.prompt = words(1, 300) + words(5, 100) + words(6, 10);
+  EXPECT_GE(simulation.run(std::move(job)).reused(), 400); // and finds its own
+}
+
 } // namespace
 } // namespace anyclaude::engine

@@ -74,6 +74,12 @@ TEST(Access, FindsTheTokenInEitherHeader) {
   }
 }
 
+TEST(Access, ATokenInThePathLeavesTheHeadersToAnotherServer) {
+  const Access access(kTwoTokens);
+  EXPECT_EQ(access.identify(with({{"x-api-key", "sk-somebody-elses"}}), "secret-one")->tenant, "ann");
+  EXPECT_FALSE(access.identify(with({{"x-api-key", "secret-one"}}), "wrong"));
+}
+
 TEST(Access, ATokenWithoutANameIsATenantOfItsOwnThatSurvivesRestarts) {
   const std::string id = tenant({{"x-api-key", "secret-two"}});
   EXPECT_EQ(id.size(), 32U);

@@ -25,6 +25,8 @@ class FakeBackend : public backend::Backend {
     bool alive = true;       // its Generation has not been destroyed
   };
 
+  backend::Abilities abilities() const override { return {}; }
+
   backend::Health health() const override {
     const std::scoped_lock lock(mutex_);
     return health_;
@@ -98,13 +100,9 @@ class FakeBackend : public backend::Backend {
     const std::scoped_lock lock(mutex_);
     return started_.at(index).request;
   }
-  std::string tenant(std::size_t index) const {
+  backend::Caller caller(std::size_t index) const {
     const std::scoped_lock lock(mutex_);
-    return started_.at(index).caller.tenant;
-  }
-  bool is_background(std::size_t index) const {
-    const std::scoped_lock lock(mutex_);
-    return started_.at(index).caller.background;
+    return started_.at(index).caller;
   }
   std::size_t running() const {
     const std::scoped_lock lock(mutex_);

@@ -94,7 +94,7 @@ TEST_F(GatewayTest, AWholeStream) {
   client.send(post("/v1/messages", kStreamed));
   ASSERT_TRUE(backend_.wait_started(0));
   EXPECT_EQ(backend_.request(0).messages.size(), 1U);
-  EXPECT_EQ(backend_.tenant(0), "ann");
+  EXPECT_EQ(backend_.caller(0).tenant, "ann");
   backend_.say(0, {Started{kUsage}, TextDelta{"Hello"}, kFinished});
   const auto response = client.receive();
   EXPECT_TRUE(response.complete);
@@ -283,13 +283,33 @@ TEST_F(GatewayTest, TwoClientsAtOnceWithTheirOwnTenants) {
   ASSERT_TRUE(backend_.wait_started(0));
   ben.send(post("/v1/messages", kStreamed, "other"));
   ASSERT_TRUE(backend_.wait_started(1));
-  EXPECT_EQ(backend_.tenant(0), "ann");
-  EXPECT_EQ(backend_.tenant(1), "ben");
+  EXPECT_EQ(backend_.caller(0).tenant, "ann");
+  EXPECT_EQ(backend_.caller(1).tenant, "ben");
   backend_.say(1, {Started{kUsage}, TextDelta{"for ben"}});
   backend_.say(0, {Started{kUsage}, TextDelta{"for ann"}, kFinished});
   backend_.say(1, {kFinished});
   EXPECT_NE(ann.receive().body.find("for ann"), std::string::npos);
   EXPECT_NE(ben.receive().body.find("for ben"), std::string::npos);
+}
+
+TEST_F(GatewayTest, TheBackendLearnsWhichConversationAndSubagentAsks) {
+  const auto ask = [&](const std::string& path, const std::string& headers) {
+    const std::string body =
+        R"({"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]})";
+    RawClient other = connect();
+    other.send(head("POST " + path) + headers +
+               "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    return other;
+  };
+  const RawClient one = ask("/s/tab-1/v1/messages", "");
+  ASSERT_TRUE(backend_.wait_started(0));
+  EXPECT_EQ(backend_.caller(0).session, "tab-1");
+  EXPECT_EQ(backend_.caller(0).agent, "");
+  const RawClient two = ask("/s/tab-1/v1/messages", "X-Claude-Code-Session-Id: 3d0cf404\r\n"
+                                                    "X-Claude-Code-Agent-Id: a17\r\n");
+  ASSERT_TRUE(backend_.wait_started(1));
+  EXPECT_EQ(backend_.caller(1).session, "3d0cf404");
+  EXPECT_EQ(backend_.caller(1).agent, "a17");
 }
 
 /// What is said of a request in its headers, and whether a person waits for the answer.
@@ -310,7 +330,7 @@ TEST_P(RequestUrgency, IsToldFromTheHeadersAndTheTools) {
   client.send(head("POST /v1/messages") + GetParam().headers +
               "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
   ASSERT_TRUE(backend_.wait_started(0));
-  EXPECT_EQ(backend_.is_background(0), GetParam().background);
+  EXPECT_EQ(backend_.caller(0).background, GetParam().background);
 }
 
 const std::string kSession = "X-Claude-Code-Session-Id: 3d0cf404\r\n";

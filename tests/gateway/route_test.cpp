@@ -27,6 +27,12 @@ TEST(Route, TheSessionPrefix) {
   const Route route = route_of("/s/a-B_9/v1/messages");
   EXPECT_EQ(route.endpoint, Endpoint::messages);
   EXPECT_EQ(route.session, "a-B_9");
+  EXPECT_FALSE(route.is_private);
+  const Route hidden = route_of("/p/a-B_9/v1/messages");
+  EXPECT_EQ(hidden.endpoint, Endpoint::messages);
+  EXPECT_EQ(hidden.session, "a-B_9");
+  EXPECT_TRUE(hidden.is_private);
+  EXPECT_EQ(route_of("/p//v1/messages").endpoint, Endpoint::unknown);
   EXPECT_EQ(route_of("/s/a").endpoint, Endpoint::root);
   EXPECT_EQ(route_of("/s/a/").endpoint, Endpoint::root);
   EXPECT_EQ(route_of("/v1/messages").session, "");
@@ -50,6 +56,27 @@ TEST(Route, QueryValues) {
   EXPECT_EQ(query_value("after_id=a%20b&x", "after_id"), "a b");
   EXPECT_EQ(query_value("x&y=", "x"), "");
   EXPECT_EQ(query_value("", "x"), "");
+}
+
+TEST(Route, TheTokenMayStandInFrontOfTheSession) {
+  const Route route = route_of("/t/a%2Fb-9/s/abc/v1/messages");
+  EXPECT_EQ(route.endpoint, Endpoint::messages);
+  EXPECT_EQ(route.token, "a/b-9");
+  EXPECT_EQ(route.session, "abc");
+  EXPECT_EQ(route.path, "/v1/messages");
+  EXPECT_EQ(route_of("/t/abc/v1/files/x%20y/").path, "/v1/files/x%20y/");
+  EXPECT_EQ(route_of("/t/abc/v1/files").endpoint, Endpoint::unknown);
+  EXPECT_EQ(route_of("/t//v1/messages").endpoint, Endpoint::unknown);
+  EXPECT_EQ(route_of("/s/abc/t/abc/v1/messages").endpoint, Endpoint::unknown);
+  EXPECT_EQ(route_of("/t/abc").endpoint, Endpoint::root);
+}
+
+TEST(Route, TheLogNeverShowsATokenInThePath) {
+  EXPECT_EQ(loggable_path("/t/s3cret/s/abc/v1/messages"), "/t/…/s/abc/v1/messages");
+  EXPECT_EQ(loggable_path("/t/s3cret"), "/t/…");
+  EXPECT_EQ(loggable_path("/t/s3cret?x"), "/t/…");
+  EXPECT_EQ(loggable_path("/v1/messages"), "/v1/messages");
+  EXPECT_EQ(loggable_path("/" + std::string(999, 'x')).size(), 200U);
 }
 
 } // namespace

@@ -145,7 +145,7 @@ TEST_F(BlockStoreTest, WhatManyBeginWithOutlivesWhatWasAskedOnce) {
   const auto shared = words(0, 3 * kBlock);
   put(shared);
   for (int i = 0; i < 8; ++i)
-    small.count_hit(small.find("anna", shared));
+    small.count_hit(small.find("anna", shared), 0, 0);
   for (int i = 1; i < 10; ++i)
     put(words(10'000 * i, 2 * kBlock));
   small.check();

@@ -78,6 +78,14 @@ class DiskStoreTest : public testing::Test {
     store.check();
   }
 
+  static void wait_until_written(BlockStore& store) {
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    for (store.pump(); store.stats().unwritten_bytes > 0; store.pump()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), limit);
+      std::this_thread::yield();
+    }
+  }
+
   /// A block's cells, from wherever they are; empty when it cannot be had.
   static std::vector<std::byte> cells_of(BlockStore& store, const BlockStore::Piece& piece) {
     for (;;) {
@@ -306,6 +314,192 @@ TEST_F(CheckpointStoreTest, AreNotKnownToAStoreThatHasNone) {
   const auto store = open();
   store->check();
   EXPECT_EQ(store->stats().checkpoints, 0u);
+}
+
+TEST_F(DiskStoreTest, UsesAreKnownInTheNextLife) {
+  const auto prefix = words(0, 3 * kBlock);
+  {
+    const auto store = open();
+    keep(*store, prefix);
+    for (int i = 0; i < 4; ++i)
+      store->count_hit(store->find("anna", std::span(prefix).first(2 * kBlock)), 2 * kBlock,
+                       3 * kBlock);
+    EXPECT_DOUBLE_EQ(store->stats().totals.saved_seconds, 8); // a block is said to take a second
+  }
+  {
+    BlockIndex index(stored_models(root).front().folder / kIndexName, false);
+    EXPECT_EQ(index.totals().requests, 4u);
+    EXPECT_EQ(index.totals().found_tokens, 4u * 2 * kBlock);
+    EXPECT_DOUBLE_EQ(index.totals().saved_seconds, 8);
+  }
+  const auto store = open();
+  const auto pieces = store->find("anna", prefix);
+  ASSERT_EQ(pieces.size(), 3u);
+  EXPECT_EQ(pieces[1].hits, 4u);
+  EXPECT_EQ(pieces[2].hits, 0u);
+  // What was used four times outlives what was not, though it is older.
+  keep(*store, words(5000, 3 * kBlock));
+  wait_for_blocks(*store, 6);
+  const std::uint64_t half = store->stats().disk_bytes / 2;
+  const auto smaller = open(100, half);
+  EXPECT_GE(length(*smaller, prefix), 2 * kBlock);
+  EXPECT_LE(smaller->stats().disk_bytes, half);
+}
+
+TEST_F(DiskStoreTest, WithoutItsIndexItFindsTheSame) {
+  const auto prefix = words(0, 3 * kBlock + 5);
+  keep(*open(), prefix);
+  const fs::path index = stored_models(root).front().folder / kIndexName;
+  for (const char* with : {"", "no database at all, but longer than a header of one would be"}) {
+    fs::remove(index);
+    if (*with)
+      std::ofstream(index) << with;
+    const auto store = open();
+    store->check();
+    EXPECT_EQ(length(*store, prefix), 3 * kBlock + 5);
+    EXPECT_EQ(store->stats().damaged, 0u);
+  }
+  EXPECT_EQ(BlockIndex(index, false).read().size(), 4u); // made again
+}
+
+TEST_F(DiskStoreTest, AnIndexThatKnowsABlockWithoutAFileIsCorrected) {
+  const auto prefix = words(0, 3 * kBlock);
+  keep(*open(), prefix);
+  const auto model = stored_models(root).front();
+  std::string last;
+  {
+    const auto store = open();
+    last = store->find("anna", prefix).back().key.hex();
+  }
+  for (const auto& [file, bytes] : model.files)
+    if (file.stem().native() == last)
+      fs::remove(file);
+  EXPECT_EQ(length(*open(), prefix), 2 * kBlock);
+  EXPECT_EQ(BlockIndex(model.folder / kIndexName, false).read().size(), 2u);
+}
+
+TEST_F(DiskStoreTest, ToolsAndSystemTextStayWhateverElseIsAskedFor) {
+  const auto shared = words(0, 3 * kBlock); // with the conversation behind it
+  const std::uint64_t budget = 8 * 2300;
+  const auto store = open(100, budget);
+  keep(*store, shared);
+  store->pin("anna", std::span(shared).first(2 * kBlock + 3));
+  for (int i = 1; i <= 40; ++i) { // never asked for again
+    keep(*store, words(1000 * i, 2 * kBlock));
+    wait_until_written(*store);
+    store->check();
+    ASSERT_LE(store->stats().disk_bytes, budget);
+  }
+  EXPECT_EQ(length(*open(100, budget), shared), 2 * kBlock); // on the disk, not in memory alone
+  EXPECT_GT(store->stats().evicted, 60u);
+}
+
+TEST_F(DiskStoreTest, PinsCannotFillTheDisk) {
+  const std::uint64_t budget = 8 * 2300;
+  const auto store = open(1000, budget);
+  for (int i = 0; i < 20; ++i) {
+    const auto prefix = words(1000 * i, 2 * kBlock);
+    keep(*store, prefix);
+    store->pin("anna", prefix);
+    store->count_hit(store->find("anna", prefix), 0, 0);
+    wait_until_written(*store);
+    store->check();
+    // One prefix more than half of it, until something has to go.
+    ASSERT_LE(store->stats().pinned_bytes, budget / 2 + 2 * 2300);
+    keep(*store, words(100'000 + 1000 * i, 2 * kBlock));
+    wait_until_written(*store);
+  }
+  EXPECT_GT(store->stats().pinned_bytes, 0u);
+  EXPECT_EQ(length(*store, words(19'000, 2 * kBlock)), 2 * kBlock); // the newest
+}
+
+TEST_F(DiskStoreTest, SmallOneOffsDoNotEvictABigPrefixThatIsInUse) {
+  const std::uint64_t budget = 12 * 2300;
+  const auto big = words(0, 8 * kBlock);
+  {
+    const auto store = open(100, budget);
+    keep(*store, big);
+    for (int i = 0; i < 5; ++i)
+      store->count_hit(store->find("anna", big), 8 * kBlock, 8 * kBlock);
+    for (int i = 1; i <= 16; ++i) { // as much again as the budget, and a third
+      keep(*store, words(1000 * i, kBlock));
+      wait_until_written(*store);
+    }
+  }
+  EXPECT_EQ(length(*open(100, budget), big), 8 * kBlock);
+}
+
+TEST_F(DiskStoreTest, WhatIsUnkeptReachesNoDisk) {
+  const auto prefix = words(0, 2 * kBlock);
+  const auto store = open();
+  for (std::size_t end = kBlock; end <= prefix.size(); end += kBlock)
+    EXPECT_TRUE(store->put(unkept("anna"), std::span(prefix).first(end),
+                           std::vector<std::byte>(kBytes), 1));
+  EXPECT_EQ(store->find(unkept("anna"), prefix).size(), 2u);
+  EXPECT_TRUE(store->find("anna", prefix).empty());
+  keep(*store, words(500, kBlock));
+  wait_for_blocks(*store, 1);
+  store->pump();
+  store->check();
+  EXPECT_EQ(stored_models(root).front().files.size(), 1u);
+}
+
+TEST_F(DiskStoreTest, SeesWhatOthersRemoveAndAdd) {
+  const auto prefix = words(0, 3 * kBlock);
+  const auto store = open();
+  keep(*store, prefix);
+  wait_for_blocks(*store, 3);
+  const auto pieces = store->find("anna", prefix);
+  const auto files = stored_models(root).front().files;
+  const auto file_of = [&](const BlockKey& key) {
+    return std::ranges::find(files, key.hex(), [](const auto& file) {
+             return file.first.stem().native();
+           })->first;
+  };
+  const fs::path last = file_of(pieces[2].key);
+  fs::rename(last, scratch / "aside");
+  store->look_again();
+  store->check();
+  EXPECT_EQ(length(*store, prefix), 2 * kBlock);
+  EXPECT_EQ(store->stats().damaged, 0u);
+  fs::rename(scratch / "aside", last);
+  store->look_again();
+  store->check();
+  EXPECT_EQ(length(*store, prefix), 3 * kBlock);
+
+  fs::remove_all(stored_models(root).front().folder);
+  store->clear();
+  store->check();
+  EXPECT_EQ(store->stats().blocks, 0u);
+  EXPECT_EQ(store->stats().disk_bytes, 0u);
+  keep(*store, prefix); // and begins again
+  wait_for_blocks(*store, 3);
+  store->clear();
+  EXPECT_EQ(length(*open(), prefix), 0);
+}
+
+/// What a file takes on the disk, and not how long it says it is.
+std::uint64_t disk_usage(const fs::path& folder) {
+  std::uint64_t bytes = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    struct stat status{};
+    if (entry.is_regular_file() && ::stat(entry.path().c_str(), &status) == 0)
+      bytes += static_cast<std::uint64_t>(status.st_blocks) * 512;
+  }
+  return bytes;
+}
+
+TEST_F(DiskStoreTest, SpaceGoesBackToTheFileSystem) {
+  const auto before = [&] {
+    const auto store = open();
+    for (int i = 0; i < 20; ++i)
+      keep(*store, words(1000 * i, 2 * kBlock));
+    wait_until_written(*store);
+    return disk_usage(root);
+  }();
+  ASSERT_GT(before, 40 * kBytes);
+  open(100, 10 * 2300)->check();
+  EXPECT_LT(disk_usage(root), before / 2);
 }
 
 } // namespace

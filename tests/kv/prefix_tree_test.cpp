@@ -48,6 +48,28 @@ TEST_F(PrefixTreeTest, SecondQuestionReusesTheSharedPrefix) {
   EXPECT_EQ(tree.used(), 125u);
 }
 
+/// Titles and the like: many, small, each unlike the others, and never gone on from.
+TEST_F(PrefixTreeTest, ABurstOfSmallCallsPushesNoConversationOut) {
+  const auto conversation = range(0, 400);
+  const auto small = range(5000, 30);
+  run(conversation);
+  run(small);
+  run(small + range(6000, 5)); // gone on from: a conversation too
+  for (int i = 0; i < 100; ++i)
+    run(range(10'000 + 100 * i, 60));
+  EXPECT_GT(tree.evicted(), 5000U);
+  EXPECT_EQ(run(conversation + range(7000, 20)), 400);
+  EXPECT_EQ(run(small + range(6000, 10)), 35);
+}
+
+TEST_F(PrefixTreeTest, LargePromptsMakeRoomForEachOther) {
+  run(range(0, 400));
+  run(range(1000, 400));
+  run(range(2000, 400)); // the first one is the oldest
+  EXPECT_EQ(run(range(1000, 400)), 399);
+  EXPECT_LT(run(range(0, 400)), 399);
+}
+
 TEST_F(PrefixTreeTest, TheLastTokenIsAlwaysComputed) {
   const auto prompt = range(0, 50);
   run(prompt);

@@ -15,7 +15,11 @@ using nlohmann::json;
 class Settings : public testing::Test {
  protected:
   Settings() {
-    connection_ = {"http://127.0.0.1:4321", "abc", "secret", "qwen3-30b", 40960, 0};
+    connection_ = {.base_url = "http://127.0.0.1:4321",
+                   .session = "abc",
+                   .token = "secret",
+                   .model_id = "qwen3-30b",
+                   .context_tokens = 40960};
     places_ = {home_.file("user.json"), {home_.file("project.json")}, {home_.file("managed.json")}};
   }
 
@@ -58,6 +62,22 @@ TEST_F(Settings, PointEveryModelAtOurs) {
   EXPECT_EQ(json::parse(made->json).at("apiKeyHelper"), "");
   EXPECT_TRUE(made->warnings.empty());
   EXPECT_FALSE(env.contains("NO_PROXY")) << "no proxy is set";
+}
+
+TEST_F(Settings, LeaveALoginOfOnesOwnAlone) {
+  connection_.own_login = true;
+  connection_.token = "se/cret";
+  connection_.model_id.clear();
+  shell_["CLAUDE_CODE_USE_BEDROCK"] = "1";
+  shell_["CLAUDE_CODE_USE_VERTEX"] = "0";
+  const auto made = make();
+  ASSERT_TRUE(made) << made.error();
+  const json settings = json::parse(made->json);
+  EXPECT_EQ(settings, json::parse(R"({"env":{"ANTHROPIC_BASE_URL":
+                                     "http://127.0.0.1:4321/t/se%2Fcret/s/abc"}})"))
+      << "no credential, no model, no limit is ours to set";
+  ASSERT_EQ(made->warnings.size(), 1U);
+  EXPECT_TRUE(made->warnings[0].starts_with("CLAUDE_CODE_USE_BEDROCK is set"));
 }
 
 TEST_F(Settings, KeepThePersonsOwnFromAFile) {

@@ -210,7 +210,7 @@ TEST(PromptBuilder, WhatCannotBeSeenStaysAsAPlaceholder) {
   const auto text = text_of(built->tokens);
   EXPECT_NE(text.find("[image (image/png): not shown"), std::string::npos) << text;
   EXPECT_NE(text.find("What is it?"), std::string::npos);
-  EXPECT_EQ(built->warnings.size(), 3u);
+  EXPECT_EQ(built->warnings.size(), 2u); // the image, and what nobody knows: each once
 }
 
 TEST(PromptBuilder, ADeferredToolIsShownWhereItIsReferredTo) {
@@ -293,6 +293,49 @@ TEST(ChatTemplate, ARefusalOfTheTemplateIsAnError) {
   const auto rendered = parsed->render(input);
   ASSERT_FALSE(rendered);
   EXPECT_NE(rendered.error().find("no assistant here"), std::string::npos);
+}
+
+/// How much of a prompt every session has alike, as text.
+std::string stable_part(const std::string& fields, const std::string& source = kQwenLikeTemplate,
+                        PromptOptions options = {}) {
+  auto parsed = ChatTemplate::parse(source, "", "<|im_end|>");
+  EXPECT_TRUE(parsed);
+  const auto built = PromptBuilder(std::move(*parsed), byte_tokenizer(), std::move(options))
+                         .build(request(R"({"model":"m","max_tokens":9,)" + fields + "}"));
+  EXPECT_TRUE(built);
+  if (!built)
+    return {};
+  return text_of({built->tokens.begin(), built->tokens.begin() + built->stable_tokens});
+}
+
+TEST(PromptBuilder, SaysHowMuchEverySessionHasAlike) {
+  const std::string tools = R"("tools":[{"name":"look","description":"looks",
+                               "input_schema":{"type":"object"}}],)";
+  const std::string talk = R"("messages":[{"role":"user","content":"Hi there"},
+      {"role":"assistant","content":"Hello"},{"role":"user","content":"Bye"}])";
+  const std::string part = stable_part(R"("system":"Be brief.",)" + talk);
+  EXPECT_EQ(part, "{S}system\nBe brief.{E}\n");
+  const std::string with_tools = stable_part(tools + R"("system":"Be brief.",)" + talk);
+  EXPECT_TRUE(with_tools.contains("looks")) << with_tools;
+  EXPECT_TRUE(with_tools.contains("Be brief.")) << with_tools;
+  EXPECT_FALSE(with_tools.contains("Hi there")) << with_tools;
+  EXPECT_EQ(stable_part(talk), "");           // there is no system text to end
+  PromptOptions as_sent;
+  as_sent.layout = Layout::as_sent;
+  EXPECT_EQ(stable_part(R"("system":"Be brief.",)" + talk, kQwenLikeTemplate, std::move(as_sent)),
+            ""); // the session's text may stand in the system's
+}
+
+TEST(PromptBuilder, NothingIsAlikeWhereTheSystemTextStandsInAQuestion) {
+  // As Llama 2 does: the system text is in the first turn of the user.
+  constexpr const char* kInside =
+      "{% for m in messages %}{% if m.role == 'system' %}<|im_start|>{{ m.content }}\n"
+      "{% elif m.role == 'user' %}{% if loop.index0 == 0 or messages[loop.index0 - 1].role != "
+      "'system' %}<|im_start|>{% endif %}{{ m.content }}<|im_end|>{% else %}<|im_start|>"
+      "{{ m.content }}<|im_end|>{% endif %}{% endfor %}";
+  EXPECT_EQ(stable_part(R"("system":"Be brief.","messages":[{"role":"user","content":"Hi"}])",
+                        kInside),
+            "");
 }
 
 } // namespace

@@ -17,7 +17,10 @@ ReplayTurn turn_of(std::vector<std::int32_t> tokens,
   const std::size_t before = parent ? parent->end : 0;
   const int boundary = static_cast<int>(before);
   const std::size_t end = before + tokens.size();
-  return {std::move(parent), std::move(tokens), {boundary}, end};
+  return {.parent = std::move(parent),
+          .tokens = std::move(tokens),
+          .boundaries = {boundary},
+          .end = end};
 }
 
 TEST(ConversationHash, TellsPiecesApart) {

@@ -98,6 +98,28 @@ TEST(SegmentTokenizer, ForgetsWhatWasNotUsedForLongest) {
   EXPECT_EQ(calls, 1);
 }
 
+TEST(SegmentTokenizer, WhatIsFarTooLongIsNotTokenizedToItsEnd) {
+  std::size_t bytes = 0;
+  Tokenizer counting = merging_tokenizer();
+  counting.tokenize = [&bytes](std::string_view text, bool parse_special) {
+    bytes += text.size();
+    return tokenize(text, parse_special);
+  };
+  SegmentTokenizer tokenizer(counting, 1 << 20, 100'000);
+  std::string text(9'000'000, 'a');
+  for (std::size_t i = 0; i < text.size(); i += 3)
+    text[i] = 'b';
+  const auto turns = tokenizer.tokenize("<turn>few<turn>" + text + "<turn>end", {});
+  EXPECT_GE(turns.tokens.size() + turns.beyond, 2'000'000U);
+  EXPECT_LE(bytes, 300'000U);
+
+  text.resize(99'000); // fits
+  bytes = 0;
+  const auto whole = tokenizer.tokenize("<turn>few<turn>" + text, {});
+  EXPECT_EQ(whole.tokens, without_memory("<turn>few<turn>" + text));
+  EXPECT_EQ(whole.beyond, 0U);
+}
+
 TEST(SegmentTokenizer, PutsTheFirstTokenInFrontOnce) {
   Tokenizer with_start = merging_tokenizer();
   with_start.prompt_start = kTurn;

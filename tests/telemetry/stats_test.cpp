@@ -90,7 +90,7 @@ TEST(Stats, RecordsAsJson) {
   EXPECT_EQ(to_json({one}),
             R"([{"id":"req_1","model":"qwen","prompt_tokens":3,"reused_tokens":2,)"
             R"("computed_tokens":1,"output_tokens":5,"prefill_ms":1.235,"ttft_ms":null,)"
-            R"("total_ms":7.0,"status":200,"started_at":1700000000123}])");
+            R"("total_ms":7.0,"saved_ms":0,"status":200,"started_at":1700000000123}])");
 }
 
 TEST(Stats, ManyThreadsLoseNothing) {

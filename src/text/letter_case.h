@@ -1,0 +1,10 @@
+#pragma once
+
+#include <string_view>
+
+namespace anyclaude::text {
+
+/// Equal but for the case of ASCII letters, as header names and host names are compared.
+bool equal_ignoring_case(std::string_view a, std::string_view b);
+
+} // namespace anyclaude::text

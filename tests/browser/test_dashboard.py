@@ -1,0 +1,110 @@
+"""The dashboard in a real browser: that it renders, follows what happens, can be used by everybody."""
+
+import base64
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from clients import ask, sdk
+
+SECTIONS = ["state", "totals", "live", "first-tokens", "memory", "requests", "breaks"]
+SIZES = {"phone": (360, 740), "laptop": (1280, 800), "4k": (3840, 2160)}
+
+
+def rows(browser):
+    return len(browser.find_elements(By.CSS_SELECTOR, "#requests tbody tr"))
+
+
+def picture(browser):
+    """The whole page, as PNG."""
+    taken = browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
+    return base64.b64decode(taken["data"])
+
+
+def complaints(browser):
+    """What the browser had to say: errors of scripts, of the content policy, of what was not found."""
+    return [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_renders_at_every_size(open_dashboard, axe, screenshots, size, dark):
+    width, height = SIZES[size]
+    browser = open_dashboard(width=width, height=height, dark=dark)
+    assert [part.get_attribute("id") for part in browser.find_elements(By.TAG_NAME, "section")] == SECTIONS
+    assert len(browser.find_elements(By.CSS_SELECTOR, ".chart title")) == 5
+    overflow = browser.execute_script(
+        "return document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow == 0, "the page cannot be read without scrolling sideways"
+    browser.execute_script(axe)
+    found = browser.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
+    serious = [(violation["id"], [node["html"][:200] for node in violation["nodes"]])
+               for violation in found["violations"] if violation["impact"] in ("serious", "critical")]
+    assert not serious
+    assert not complaints(browser)
+    if screenshots:
+        name = f"dashboard-{size}-{'dark' if dark else 'light'}.png"
+        (screenshots / name).write_bytes(picture(browser))
+
+
+def test_the_token_does_not_stay_in_the_address(open_dashboard, daemon):
+    browser = open_dashboard()
+    assert browser.current_url == f"{daemon.base_url}/ui"
+    assert daemon.token not in browser.page_source
+    assert daemon.token not in str(browser.get_cookies())
+
+
+def test_a_wrong_token_is_said_to_be_wrong(open_browser, daemon):
+    browser = open_browser()
+    browser.get(f"{daemon.base_url}/ui")
+    field = browser.find_element(By.ID, "token")
+    field.send_keys("wrong", Keys.ENTER)
+    browser.implicitly_wait(20)
+    assert "not the token" in browser.find_element(By.CSS_SELECTOR, "form .bad").text
+    browser.find_element(By.ID, "token").send_keys(daemon.token, Keys.ENTER)
+    assert browser.find_element(By.ID, "requests")
+
+
+def test_follows_what_happens_and_comes_back(open_dashboard, daemon):
+    browser = open_dashboard()
+    before = rows(browser)
+    with sdk(daemon) as client:
+        client.messages.create(**ask("Something new"))
+    WebDriverWait(browser, 20).until(lambda _: rows(browser) == before + 1)
+    assert browser.find_element(By.ID, "freshness").text == "Live."
+    daemon.kill()
+    WebDriverWait(browser, 20).until(
+        lambda _: "does not answer" in browser.find_element(By.ID, "freshness").text)
+
+
+def test_the_keyboard_reaches_what_scrolls_and_keeps_it(open_dashboard, daemon):
+    browser = open_dashboard(width=360, height=740)
+    reached = None
+    for _ in range(20):
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+        reached = browser.switch_to.active_element.get_attribute("aria-labelledby")
+        if reached == "requests-heading":
+            break
+    assert reached == "requests-heading"
+    browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+    scrolled = "return document.querySelector('#requests .scroll').scrollLeft"
+    WebDriverWait(browser, 20).until(lambda _: browser.execute_script(scrolled) > 0)
+    before = rows(browser)
+    with sdk(daemon) as client:
+        client.messages.create(**ask("Something new"))
+    WebDriverWait(browser, 20).until(lambda _: rows(browser) == before + 1)
+    assert browser.switch_to.active_element.get_attribute("aria-labelledby") == "requests-heading"
+    assert browser.execute_script(scrolled) > 0
+
+
+def test_works_without_scripts(open_browser, daemon):
+    browser = open_browser(scripts=False)
+    browser.get(f"{daemon.base_url}/ui")
+    browser.find_element(By.ID, "token").send_keys(daemon.token, Keys.ENTER)
+    WebDriverWait(browser, 20).until(lambda _: browser.find_elements(By.ID, "requests"))
+    before = rows(browser)
+    with sdk(daemon) as client:
+        client.messages.create(**ask("Something new"))
+    WebDriverWait(browser, 20).until(lambda _: rows(browser) == before + 1)
