@@ -17,6 +17,7 @@ namespace anyclaude::kv {
 /// A folder of block files, one for each block:
 ///
 ///     <root>/lock  salt  <fingerprint, 32 digits>/<2 digits of the key>/<the key's 64 digits>.kv
+///                                                /rates
 ///                                                /index.sqlite
 ///
 /// A file has its name only once it is complete and on the disk. Reading is thread-safe; one thread
@@ -66,6 +67,11 @@ class BlockFiles {
 
   /// The keys of all blocks of this model that have a file.
   std::vector<BlockKey> names() const;
+
+  /// What was measured of moving this model's blocks: a text that the caller makes sense of. Empty
+  /// when there is none.
+  std::string read_rates() const;
+  void write_rates(const std::string& text) const;
 
   struct Found {
     BlockHeader header;

@@ -353,9 +353,23 @@ std::uint64_t BlockStore::recency() const {
   return stats_.stored + stats_.totals.requests;
 }
 
+/// What a request saves that finds it: of a checkpoint, the time since the one before.
+double BlockStore::saved_seconds(const Entry& entry) {
+  double seconds = entry.seconds;
+  const auto has_checkpoint = [&entry](const Entry& above) {
+    return std::ranges::any_of(above.children, [&entry](const Entry* child) {
+      return child->is_checkpoint() && child != &entry;
+    });
+  };
+  if (entry.is_checkpoint())
+    for (const Entry* above = entry.parent; above && !has_checkpoint(*above); above = above->parent)
+      seconds += above->seconds;
+  return seconds;
+}
+
 double BlockStore::worth(const Entry& entry) const {
   const auto bytes = static_cast<double>(entry.bytes + entry.tokens.size() * sizeof(Token) + 1);
-  return static_cast<double>(entry.use.hits + 1) * entry.seconds / bytes;
+  return static_cast<double>(entry.use.hits + 1) * saved_seconds(entry) / bytes;
 }
 
 /// Makes room in host memory: copies of what is on the disk go, and of the rest the least valuable
@@ -474,6 +488,7 @@ void BlockStore::pump() {
       unwritten_ = true;
     } else if (entry.file_bytes == 0) {
       entry.file_bytes = outcome.file_size;
+      ++stats_.written;
       stats_.disk_bytes += outcome.file_size;
       stats_.pinned_bytes += entry.use.is_stable ? outcome.file_size : 0;
       ++stats_.disk_blocks;
@@ -541,6 +556,20 @@ std::optional<double> BlockStore::read_time(std::size_t bytes) const {
   return disk_ ? disk_->read_time(bytes) : std::nullopt;
 }
 
+std::string BlockStore::rates() const {
+  return disk_ ? disk_->files().read_rates() : std::string();
+}
+
+void BlockStore::keep_rates(std::string text) {
+  if (disk_)
+    disk_->write_rates(std::move(text));
+}
+
+void BlockStore::expect_read_time(double bytes, double milliseconds) {
+  if (disk_)
+    disk_->expect_read_time(bytes, milliseconds);
+}
+
 void BlockStore::wait(const BlockKey& key, std::chrono::milliseconds at_most) {
   if (disk_)
     disk_->wait(key, at_most);
@@ -561,8 +590,9 @@ void BlockStore::count_hit(std::span<const Piece> pieces, int found, int asked) 
     entry.recency = recency();
     note_use(entry);
     const int used = std::min(found, piece.end) - piece.begin;
-    more.saved_seconds += entry.seconds * std::max(used, 0) /
-                          std::max<double>(1, static_cast<double>(entry.tokens.size()));
+    more.saved_seconds +=
+        entry.seconds * std::max(used, 0) /
+        static_cast<double>(std::max<std::size_t>(1, entry.tokens.size())); // a checkpoint has none
   }
   stats_.totals += more;
   if (disk_)
