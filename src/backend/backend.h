@@ -43,6 +43,13 @@ struct EngineNumbers {
   std::size_t checkpoint_bytes = 0; // that they take in host memory
   std::size_t stored_bytes = 0;     // of prefixes kept in host memory beside the KV cache
   std::uint64_t stored_tokens_restored = 0; // that came back from there instead of being computed
+  std::uint64_t stored_bytes_restored = 0;  // that they took
+  double restoring_seconds = 0;             // that requests waited for them
+  std::size_t disk_blocks = 0;              // files of the store
+  std::uint64_t disk_bytes = 0;
+  std::uint64_t disk_blocks_written = 0; // since the start
+  std::uint64_t unstored_tokens = 0;     // worth keeping, and could not be stored
+  bool store_is_inert = false;           // should have stored something, and has stored nothing
 };
 
 /// Who asks: the identity behind a token. One token is one tenant, and nothing computed for one

@@ -6,8 +6,11 @@
 #include <llama.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <fstream>
 #include <thread>
+#include <utility>
 
 namespace anyclaude::engine {
 
@@ -20,6 +23,21 @@ int physical_cores() {
   if (std::ifstream("/sys/devices/system/cpu/smt/active") >> smt && smt == 1)
     return std::max(1, logical / 2);
   return logical;
+}
+
+/// How libllama (0.7) writes a sequence: a magic number and the sequence's, which are the same for
+/// all of ours that pass; then the number of streams, that of cells, and for each cell its position
+/// in front. The state, if the model has one, stands behind all cells. What is written is looked at,
+/// so that another layout is refused and not misread.
+constexpr std::size_t kBlobHead = 8;
+constexpr std::size_t kBlobFixed = kBlobHead + 3 * sizeof(std::uint32_t);
+
+bool blob_holds(std::span<const std::byte> blob, int first, int last) {
+  std::array<std::uint32_t, 3> facts{}; // streams, cells, position of the first one
+  if (blob.size() < kBlobFixed)
+    return false;
+  std::memcpy(facts.data(), blob.data() + kBlobHead, sizeof facts);
+  return facts[0] == 1 && std::cmp_equal(facts[1], last - first) && std::cmp_equal(facts[2], first);
 }
 
 } // namespace
@@ -71,6 +89,8 @@ LlamaDecoder::create(const Model& model, const ContextOptions& options) {
     return std::unexpected("cannot make a context of " + std::to_string(options.context_tokens) +
                            " tokens: not enough memory; start with a smaller --ctx");
   decoder->memory_ = llama_get_memory(decoder->context_);
+  if (options.moves_blocks && model.facts().memory != MemoryKind::full_attention)
+    decoder->no_state_ = decoder->save(decoder->passing_);
   return decoder;
 }
 
@@ -194,21 +214,49 @@ bool LlamaDecoder::passing_holds(int first, int last) const {
          llama_memory_seq_pos_max(memory_, passing_) == last - 1;
 }
 
+bool LlamaDecoder::export_passing(std::vector<std::byte>& bytes) const {
+  bytes.resize(llama_state_seq_get_size_ext(context_, passing_, 0));
+  auto* data = reinterpret_cast<std::uint8_t*>(bytes.data());
+  const std::size_t written =
+      llama_state_seq_get_data_ext(context_, data, bytes.size(), passing_, 0);
+  return written > 0 && written == bytes.size();
+}
+
+/// Of a model with a state: writes the cells alone, with the state of an empty sequence behind them.
+/// The positions that libllama tells are those of the state, so those in the bytes are looked at.
+bool LlamaDecoder::export_passing_cells(int first, int last, std::vector<std::byte>& bytes) {
+  // A recurrent state came along whatever the range, and need not be written. A window stays: of
+  // cells that are in it too.
+  constexpr llama_state_seq_flags kFlags = LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY;
+  llama_state_seq_set_data_ext(context_, reinterpret_cast<const std::uint8_t*>(no_state_.data()),
+                               no_state_.size(), passing_, kFlags);
+  const std::vector<std::byte> state = save(passing_);
+  if (state.size() < kBlobHead || !export_passing(bytes) || bytes.size() < state.size())
+    return false;
+  const auto body = std::span(state).subspan(kBlobHead);
+  if (!std::ranges::equal(std::span(bytes).last(body.size()), body))
+    return false;
+  bytes.resize(bytes.size() - body.size());
+  const auto nothing = std::span(no_state_).subspan(kBlobHead);
+  bytes.insert(bytes.end(), nothing.begin(), nothing.end());
+  return blob_holds(bytes, first, last);
+}
+
 /// libllama writes sequences, not ranges, so the range becomes a sequence for the moment. That sets
 /// bits on its cells and copies nothing.
 bool LlamaDecoder::export_cells(SequenceId sequence, int begin, int end,
                                 std::vector<std::byte>& bytes) {
   if (passing_ < 0)
     return false;
-  share(sequence, passing_, begin, end);
-  std::size_t written = 0;
-  if (passing_holds(begin, end)) {
-    bytes.resize(llama_state_seq_get_size_ext(context_, passing_, 0));
-    auto* data = reinterpret_cast<std::uint8_t*>(bytes.data());
-    written = llama_state_seq_get_data_ext(context_, data, bytes.size(), passing_, 0);
+  if (model_.facts().memory == MemoryKind::recurrent) {
+    bytes.clear();
+    return true;
   }
+  share(sequence, passing_, begin, end);
+  const bool done = no_state_.empty() ? passing_holds(begin, end) && export_passing(bytes)
+                                      : export_passing_cells(begin, end, bytes);
   clear(passing_);
-  return written > 0 && written == bytes.size();
+  return done;
 }
 
 /// Reading a state clears the sequence that it is read into, so each block is read into one of its
@@ -217,10 +265,14 @@ bool LlamaDecoder::import_cells(SequenceId sequence, int begin, int end, int fir
                                 std::span<const std::byte> bytes) {
   if (passing_ < 0)
     return false;
+  if (model_.facts().memory == MemoryKind::recurrent)
+    return bytes.empty();
+  if (!no_state_.empty() && !blob_holds(bytes, first, last))
+    return false;
   const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
   const bool taken =
       llama_state_seq_set_data_ext(context_, data, bytes.size(), passing_, 0) == bytes.size() &&
-      passing_holds(first, last);
+      (!no_state_.empty() || passing_holds(first, last));
   if (taken)
     share(passing_, sequence, begin, end);
   clear(passing_);

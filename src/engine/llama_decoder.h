@@ -61,6 +61,8 @@ class LlamaDecoder : public Decoder {
   void interrupt() { interrupted_ = true; }
 
   int context_tokens() const;
+  /// Whether CpuAttention computes the attention.
+  bool uses_own_attention() const { return attention_ != nullptr; }
 
   /// Bytes of the state that one sequence of this model can have, beside its cells of full
   /// attention: what every further sequence costs, and about the size of a checkpoint. Computes one
@@ -72,6 +74,8 @@ class LlamaDecoder : public Decoder {
   LlamaDecoder(const Model& model, const ContextOptions& options);
   static bool see(ggml_tensor* node, bool ask, void* self);
   bool passing_holds(int first, int last) const;
+  bool export_passing(std::vector<std::byte>& bytes) const;
+  bool export_passing_cells(int first, int last, std::vector<std::byte>& bytes);
 
   const Model& model_;
   llama_context* context_ = nullptr;
@@ -80,6 +84,7 @@ class LlamaDecoder : public Decoder {
   std::size_t span_ = 0;                    // of the last batch
   std::unique_ptr<CpuAttention> attention_; // null where ggml computes it
   SequenceId passing_ = -1;                 // what cells pass through on their way out and in
+  std::vector<std::byte> no_state_;         // of an empty sequence, where the model has states
   std::unique_ptr<const TokenBytes> token_bytes_; // made when a constraint first needs it
   std::atomic<bool> interrupted_ = false;
 };

@@ -21,6 +21,9 @@ namespace {
 constexpr const char* kSuffix = ".kv";
 constexpr const char* kPartial = ".partial";
 constexpr std::size_t kSaltBytes = 32;
+constexpr std::size_t kChunk = 1U << 20; // bytes that are checked while they are in the CPU's cache
+constexpr const char* kRates = "rates";
+constexpr std::size_t kMostRates = 4096; // bytes
 
 /// An open file or folder.
 class File {
@@ -63,6 +66,9 @@ class File {
 
   /// What is wrong with a file that is not what it should be: the disk may be to blame.
   Damage damage(Damage otherwise) const { return failed_ ? Damage::unreadable : otherwise; }
+
+  /// Lets the system read all of the file ahead.
+  void expect_all() const { ::posix_fadvise(descriptor_, 0, 0, POSIX_FADV_WILLNEED); }
 
   std::uint64_t size() const {
     struct stat status{};
@@ -241,6 +247,27 @@ void BlockFiles::touch(const BlockKey& key) const {
   ::utimensat(AT_FDCWD, path(key).c_str(), nullptr, 0);
 }
 
+std::string BlockFiles::read_rates() const {
+  std::string text(kMostRates, '\0');
+  const File file(folder_ / kRates, O_RDONLY);
+  text.resize(file.is_open() ? file.read(std::as_writable_bytes(std::span(text)), 0) : 0);
+  return text;
+}
+
+/// Lost in a power failure, they are measured again.
+void BlockFiles::write_rates(const std::string& text) const {
+  const fs::path name = folder_ / kRates;
+  const fs::path pending = name.native() + kPartial;
+  if (!make_folder(folder_))
+    return;
+  {
+    const File file(pending, O_WRONLY | O_CREAT | O_TRUNC);
+    if (!file.is_open() || !file.write(std::as_bytes(std::span(text))))
+      return;
+  }
+  ::rename(pending.c_str(), name.c_str());
+}
+
 BlockFiles::Scan BlockFiles::scan() const {
   std::vector<fs::path> blocks;
   std::vector<fs::path> partial;
@@ -293,6 +320,7 @@ std::expected<Block, Damage> read_block_file(const fs::path& path, const BlockKe
   const File file(path, O_RDONLY);
   if (!file.is_open())
     return std::unexpected(Damage::unreadable);
+  file.expect_all();
   auto header = header_of(file);
   if (!header)
     return std::unexpected(header.error());
@@ -305,8 +333,15 @@ std::expected<Block, Damage> read_block_file(const fs::path& path, const BlockKe
   block.begin = header->begin;
   block.tokens = std::move(header->tokens);
   const auto read = [&file](const Section& section, std::vector<std::byte>& bytes) {
+    SectionCheck check;
     bytes.resize(section.size);
-    return file.read(bytes, section.offset) == bytes.size() && is_sound(section, bytes);
+    for (std::size_t at = 0; at < bytes.size(); at += kChunk) {
+      const auto chunk = std::span(bytes).subspan(at, std::min(kChunk, bytes.size() - at));
+      if (file.read(chunk, section.offset + at) != chunk.size())
+        return false;
+      check.add(chunk);
+    }
+    return check.agrees(section);
   };
   std::vector<std::byte> state;
   for (const Section& section : header->sections)

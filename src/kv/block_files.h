@@ -16,6 +16,7 @@ namespace anyclaude::kv {
 /// A folder of block files, one for each block:
 ///
 ///     <root>/lock  salt  <fingerprint, 32 digits>/<2 digits of the key>/<the key's 64 digits>.kv
+///                        <fingerprint, 32 digits>/rates
 ///
 /// A file has its name only once it is complete and on the disk. Reading is thread-safe; one thread
 /// writes.
@@ -47,6 +48,11 @@ class BlockFiles {
 
   /// Says that a block was used just now: the file's time of change is the time of its last use.
   void touch(const BlockKey& key) const;
+
+  /// What was measured of moving this model's blocks: a text that the caller makes sense of. Empty
+  /// when there is none.
+  std::string read_rates() const;
+  void write_rates(const std::string& text) const;
 
   struct Found {
     BlockHeader header;

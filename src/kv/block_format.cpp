@@ -230,8 +230,26 @@ std::expected<BlockHeader, HeaderNeeds> read_header(std::span<const std::byte> b
   return header;
 }
 
-bool is_sound(const Section& section, std::span<const std::byte> bytes) {
-  return bytes.size() == section.size && checksum(bytes) == section.checksum;
+struct SectionCheck::State {
+  blake3_hasher hasher;
+  std::uint64_t size = 0;
+};
+
+SectionCheck::SectionCheck() : state_(std::make_unique<State>()) {
+  blake3_hasher_init(&state_->hasher);
+}
+
+SectionCheck::~SectionCheck() = default;
+
+void SectionCheck::add(std::span<const std::byte> bytes) {
+  blake3_hasher_update(&state_->hasher, bytes.data(), bytes.size());
+  state_->size += bytes.size();
+}
+
+bool SectionCheck::agrees(const Section& section) const {
+  Checksum sum;
+  blake3_hasher_finalize(&state_->hasher, sum.data(), sum.size());
+  return state_->size == section.size && sum == section.checksum;
 }
 
 } // namespace anyclaude::kv

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -73,7 +74,20 @@ struct HeaderNeeds {
 };
 std::expected<BlockHeader, HeaderNeeds> read_header(std::span<const std::byte> bytes);
 
-/// Whether the bytes of a section are those that were written.
-bool is_sound(const Section& section, std::span<const std::byte> bytes);
+/// Finds out whether the bytes of a section are those that were written, while they are read.
+class SectionCheck {
+ public:
+  SectionCheck();
+  ~SectionCheck();
+  SectionCheck(const SectionCheck&) = delete;
+  SectionCheck& operator=(const SectionCheck&) = delete;
+
+  void add(std::span<const std::byte> bytes);
+  bool agrees(const Section& section) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 } // namespace anyclaude::kv

@@ -326,9 +326,23 @@ void BlockStore::lower_if_useless(Entry& entry) const {
     entry.value = 0;
 }
 
+/// What a request saves that finds it: of a checkpoint, the time since the one before.
+double BlockStore::saved_seconds(const Entry& entry) {
+  double seconds = entry.seconds;
+  const auto has_checkpoint = [&entry](const Entry& above) {
+    return std::ranges::any_of(above.children, [&entry](const Entry* child) {
+      return child->is_checkpoint() && child != &entry;
+    });
+  };
+  if (entry.is_checkpoint())
+    for (const Entry* above = entry.parent; above && !has_checkpoint(*above); above = above->parent)
+      seconds += above->seconds;
+  return seconds;
+}
+
 double BlockStore::worth(const Entry& entry) const {
   const auto bytes = static_cast<double>(entry.bytes + entry.tokens.size() * sizeof(Token) + 1);
-  return static_cast<double>(entry.hits + 1) * entry.seconds / bytes;
+  return static_cast<double>(entry.hits + 1) * saved_seconds(entry) / bytes;
 }
 
 /// Makes room in host memory: copies of what is on the disk go, and of the rest the least valuable
@@ -431,6 +445,7 @@ void BlockStore::pump() {
       unwritten_ = true;
     } else if (entry.file_bytes == 0) {
       entry.file_bytes = outcome.file_size;
+      ++stats_.written;
       stats_.disk_bytes += outcome.file_size;
       ++stats_.disk_blocks;
       if (!keeps_copies_)
@@ -497,6 +512,20 @@ std::optional<double> BlockStore::read_time(std::size_t bytes) const {
   return disk_ ? disk_->read_time(bytes) : std::nullopt;
 }
 
+std::string BlockStore::rates() const {
+  return disk_ ? disk_->files().read_rates() : std::string();
+}
+
+void BlockStore::keep_rates(std::string text) {
+  if (disk_)
+    disk_->write_rates(std::move(text));
+}
+
+void BlockStore::expect_read_time(double bytes, double milliseconds) {
+  if (disk_)
+    disk_->expect_read_time(bytes, milliseconds);
+}
+
 void BlockStore::wait(const BlockKey& key, std::chrono::milliseconds at_most) {
   if (disk_)
     disk_->wait(key, at_most);
@@ -526,6 +555,7 @@ void BlockStore::forget(const BlockKey& key, Damage why) {
 BlockStoreStats BlockStore::stats() const {
   BlockStoreStats stats = stats_;
   stats.blocks = entries_.size();
+  stats.is_writing = being_written_ > 0;
   return stats;
 }
 

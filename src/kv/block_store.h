@@ -31,6 +31,8 @@ struct BlockStoreStats {
   std::size_t disk_blocks = 0;
   std::size_t checkpoints = 0; // of the blocks
   std::uint64_t stored = 0;  // blocks, since the start
+  std::uint64_t written = 0; // of them, files that are durable
+  bool is_writing = false;   // some are on their way there
   std::uint64_t evicted = 0; // blocks given up for others, since the start
   std::uint64_t damaged = 0; // block files that proved unusable, since the start
 };
@@ -110,7 +112,7 @@ class BlockStore {
            double seconds);
 
   /// Stores the checkpoint behind `tokens`, whose whole blocks must be there; `cells` are those of
-  /// the tokens behind them. `seconds` is what computing from the checkpoint before would take.
+  /// the tokens behind them. `seconds` is what computing these would take.
   bool put_checkpoint(const std::string& tenant, std::span<const Token> tokens,
                       std::vector<std::byte> cells, SavedState state, double seconds);
 
@@ -127,6 +129,11 @@ class BlockStore {
   void done(BlockPointer&& block);
   /// Milliseconds that reading so many bytes from the disk takes, by what was read so far.
   std::optional<double> read_time(std::size_t bytes) const;
+  /// A text about this model's rates that is kept beside the block files, and how fast they are read
+  /// by it. Empty without a disk.
+  std::string rates() const;
+  void keep_rates(std::string text);
+  void expect_read_time(double bytes, double milliseconds);
   /// Waits until a block that is coming is there, or for so long.
   void wait(const BlockKey& key, std::chrono::milliseconds at_most);
 
@@ -172,6 +179,7 @@ class BlockStore {
   void write(Entry& entry);
   bool make_disk_room(std::uint64_t bytes, const Entry* keep);
   void lower_if_useless(Entry& entry) const;
+  static double saved_seconds(const Entry& entry);
   double worth(const Entry& entry) const;
 
   BlockStoreOptions options_;

@@ -20,13 +20,14 @@ namespace anyclaude::kv {
 
 struct DiskTierOptions {
   std::uint64_t queue_bytes = 256U << 20;  // of cells that wait to be written
+  int readers = 2;                         // threads, so that one checks while one reads
   std::chrono::milliseconds retry{15'000}; // after an error, until writing is tried again
   /// Called once when writing fails, and once when it works again. On the writer's thread.
   std::function<void(const std::string& what)> on_trouble;
   std::function<void()> on_recovery;
 };
 
-/// Writes and reads block files on two threads of its own, so that neither the engine's thread nor
+/// Writes and reads block files on threads of its own, so that neither the engine's thread nor
 /// a restore waits for a disk that writes. A disk that is full, forbidden or broken switches
 /// writing off until it works again; nothing else is harmed. All functions are thread-safe.
 class DiskTier {
@@ -42,6 +43,8 @@ class DiskTier {
   bool write(BlockPointer block, double seconds);
   void remove(const BlockKey& key);
   void touch(const BlockKey& key);
+  /// See BlockFiles::write_rates().
+  void write_rates(std::string text);
 
   struct Outcome {
     BlockKey key;
@@ -63,6 +66,8 @@ class DiskTier {
   void expect(const BlockKey& key);
   /// Milliseconds that reading and checking so many bytes takes, by the last ones.
   std::optional<double> read_time(std::size_t bytes) const;
+  /// What is known of that before anything was read.
+  void expect_read_time(double bytes, double milliseconds);
   /// Waits until a block that was asked for is there or proved damaged, or for so long.
   void wait(const BlockKey& key, std::chrono::milliseconds at_most);
   /// Room that the next block may be read into.
@@ -79,7 +84,10 @@ class DiskTier {
   struct Touch {
     BlockKey key;
   };
-  using Change = std::variant<Write, Remove, Touch>;
+  struct Rates {
+    std::string text;
+  };
+  using Change = std::variant<Write, Remove, Touch, Rates>;
 
   void want(const BlockKey& key);
   void run_writer();
@@ -103,11 +111,12 @@ class DiskTier {
   std::map<BlockKey, Reading> reading_; // what was asked for
   std::deque<BlockKey> read_;           // of them those that were read, in order
   std::vector<std::vector<std::byte>> spare_;
+  std::size_t spare_bytes_ = 0;
   double read_bytes_ = 0; // later ones counting more
   double read_ms_ = 0;
 
   std::thread writer_;
-  std::thread reader_;
+  std::vector<std::thread> readers_;
 };
 
 } // namespace anyclaude::kv
