@@ -41,6 +41,14 @@ class Anyclaude:
         self.port = self._daemon.port
         self.token = self._daemon.token
 
+    def metrics(self):
+        """The numbers of GET /metrics by their names, without "anyclaude_"."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request("GET", "/metrics", headers={"authorization": f"Bearer {self.token}"})
+        lines = connection.getresponse().read().decode().splitlines()
+        return {name.removeprefix("anyclaude_"): float(value)
+                for name, value in (line.split() for line in lines if not line.startswith("#"))}
+
     def stop(self):
         self._daemon.stop()
 

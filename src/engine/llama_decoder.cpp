@@ -196,7 +196,9 @@ std::vector<std::byte> LlamaDecoder::save(SequenceId sequence) {
 }
 
 /// libllama checks the shapes of a state and not its place, so the positions are looked at behind
-/// it: the last one, and that the window of a sliding-window model has no hole at its beginning.
+/// it. Of a window: the last one, and that there is no hole at its beginning. A recurrent state has
+/// one position; of a mixture the first one is the later and the last one the earlier of both parts,
+/// so both have to be the end.
 bool LlamaDecoder::restore(SequenceId sequence, std::span<const std::byte> state, int length) {
   constexpr llama_state_seq_flags kFlags = LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY;
   const auto* data = reinterpret_cast<const std::uint8_t*>(state.data());
@@ -204,8 +206,9 @@ bool LlamaDecoder::restore(SequenceId sequence, std::span<const std::byte> state
     return false;
   const int first = llama_memory_seq_pos_min(memory_, sequence);
   const int last = llama_memory_seq_pos_max(memory_, sequence);
-  const int window = llama_model_n_swa(model_.handle());
-  const bool begins = window == 0 || first <= std::max(0, length - window);
+  const bool begins = model_.facts().memory == MemoryKind::sliding_window
+                          ? first <= std::max(0, length - model_.facts().window)
+                          : first == length - 1;
   return last == length - 1 && first >= 0 && begins;
 }
 

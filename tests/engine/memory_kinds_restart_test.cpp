@@ -105,8 +105,9 @@ TEST_P(MemoryKindRestartTest, IsExactWhereThePoolIsSmall) {
     for (std::uint32_t i = 0; i < 6; ++i)
       life->run->ask("anna", system + random_words(10 + i % 4, 90), 2 * kAnswer, {150, 200});
     idle(*life);
-    if (round > 0)
+    if (round > 0) {
       EXPECT_GE(life->run->scheduler.stats().restored_tokens, 150u);
+    }
     EXPECT_LT(subject().distance(*life->run), subject().tolerance);
   }
 }

@@ -74,7 +74,7 @@ TEST(SchedulerCheckpointStore, APrefixComesBackInTheNextLife) {
   EXPECT_EQ(lives.store().stats().blocks, 2u + 280 / kBlock);
 
   Simulation& next = lives.begin();
-  const Heard& same = ask(next, system + words(2, 100) + words(3, 40), {200, 280, 310});
+  const Heard same = ask(next, system + words(2, 100) + words(3, 40), {200, 280, 310});
   EXPECT_EQ(same.reused(), 280);
   EXPECT_EQ(next.decoder.computed, 60u + 3);
   EXPECT_EQ(next.scheduler.stats().restored_tokens, 280u);
@@ -113,7 +113,7 @@ TEST(SchedulerCheckpointStore, AStateThatIsNotTakenIsComputedAgain) {
   ask(lives.begin(), prompt, {200, 280});
   Simulation& next = lives.begin();
   next.decoder.refuses_states = true;
-  const Heard& heard = ask(next, prompt, {200, 280});
+  const Heard heard = ask(next, prompt, {200, 280});
   EXPECT_EQ(heard.reused(), 0);
   EXPECT_EQ(next.scheduler.stats().restored_tokens, 0u);
   EXPECT_EQ(next.scheduler.stats().reused_tokens, 0u);
