@@ -76,7 +76,8 @@ class BlockFiles {
   BlockKey fingerprint_;
   std::string salt_;
   int lock_ = -1;
-  mutable std::set<std::filesystem::path> safe_shards_; // whose names survive; of the writing thread
+  mutable std::set<std::filesystem::path>
+      safe_shards_; // whose names survive; of the writing thread
 };
 
 /// One model's blocks in a store.

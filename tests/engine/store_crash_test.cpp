@@ -4,8 +4,8 @@
 #include "engine/memory_kinds.h"
 #include "kv/block_store.h"
 
-#include <gtest/gtest.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -172,14 +172,13 @@ TEST_P(StoreCrashTest, WhatIsLeftGivesTheLogitsOfComputing) {
     evicted += life.store->stats().evicted;
   }
   EXPECT_GT(restored, 50u * static_cast<unsigned>(kills)); // or nothing was compared
-  if (GetParam().memory == MemoryKind::full_attention) { // others store less
+  if (GetParam().memory == MemoryKind::full_attention) {   // others store less
     EXPECT_GT(evicted, 0u);
   }
   std::printf("%d kills: %llu tokens restored, %llu blocks evicted, logits differ by %.2g at most "
               "(%.2g allowed, a wrong token makes %.2g)\n",
               kills, static_cast<unsigned long long>(restored),
-              static_cast<unsigned long long>(evicted), most, subject().tolerance,
-              subject().other);
+              static_cast<unsigned long long>(evicted), most, subject().tolerance, subject().other);
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, StoreCrashTest, testing::ValuesIn(kAllKinds),

@@ -50,8 +50,7 @@ void mend(std::vector<std::byte>& bytes) {
   std::vector<Token> ids(tokens);
   if (tokens > 0)
     std::memcpy(ids.data(), bytes.data() + kFixed, tokens * sizeof(Token));
-  const auto key =
-      node_key(static_cast<NodeKind>(number<std::uint32_t>(bytes, 124)), parent, ids);
+  const auto key = node_key(static_cast<NodeKind>(number<std::uint32_t>(bytes, 124)), parent, ids);
   std::memcpy(bytes.data() + 48, key.bytes.data(), key.bytes.size());
   const auto sum = checksum(std::span(bytes).first(size - 32));
   std::memcpy(bytes.data() + size - 32, sum.bytes.data(), sum.bytes.size());

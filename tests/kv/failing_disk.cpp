@@ -35,7 +35,8 @@ namespace {
 
 constexpr std::size_t kSector = 512;
 
-std::atomic<FailingDisk*> the_disk = nullptr; // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+std::atomic<FailingDisk*> the_disk =
+    nullptr; // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 
 bool draw(std::mt19937* luck, unsigned percent) {
   return !luck || (*luck)() % 100 < percent;
