@@ -143,6 +143,9 @@ TEST_P(StoreCrashTest, WhatIsLeftGivesTheLogitsOfComputing) {
   const int kills = asked ? std::atoi(asked) : 4;
   const demo::ScratchFolder scratch;
   const fs::path folder = scratch / "prefixes";
+  // These texts are longer than those whose noise was measured; a wrong token is far off still.
+  const double allowed = 4 * subject().tolerance;
+  ASSERT_LT(allowed, subject().other / 4);
   std::mt19937 random(5);
   std::uint64_t restored = 0;
   std::uint64_t evicted = 0;
@@ -167,7 +170,7 @@ TEST_P(StoreCrashTest, WhatIsLeftGivesTheLogitsOfComputing) {
     for (int talk = 0; talk < 2; ++talk)
       life.ask(static_cast<unsigned>(random()), static_cast<unsigned>(kill));
     most = std::max(most, subject().distance(*life.run));
-    ASSERT_LT(most, subject().tolerance) << "kill " << kill;
+    ASSERT_LT(most, allowed) << "kill " << kill;
     restored += life.run->scheduler.stats().restored_tokens;
     evicted += life.store->stats().evicted;
   }
