@@ -154,6 +154,8 @@ def main():
                  / report.median("anyclaude", "cold"))
     report.ratio("restored_uncached_over_disk", report.median("anyclaude", "restored_uncached")
                  / report.median("anyclaude", "disk_sequential"))
+    report.ratio("restored_warm_over_memory", report.median("anyclaude", "restored_warm")
+                 / report.median("anyclaude", "memory_copy"))
     report.print()
     if options.json:
         report.write(options.json)

@@ -33,11 +33,11 @@ class Setting:
 class Anyclaude:
     who = "anyclaude"
 
-    def __init__(self, setting, folder):
+    def __init__(self, setting, folder, options=()):
         self._daemon = Daemon(PROGRAM, folder / "anyclaude", setting.model,
                               ("--ctx", setting.context, "--parallel", setting.parallel,
                                "--threads", setting.threads, "--batch", setting.batch,
-                               "--kv-type", setting.kv_type))
+                               "--kv-type", setting.kv_type, *options))
         self.port = self._daemon.port
         self.token = self._daemon.token
 

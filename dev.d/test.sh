@@ -160,6 +160,22 @@ test_sanitized() {
   show_summary
 }
 
+# fuzz NAME [ARGS]: a target of tests/fuzz under libFuzzer, ASan and UBSan. Found inputs go to build/;
+# what is worth keeping is merged into the corpus by hand (-merge=1).
+command_fuzz() {
+  local name=${1:-} found
+  [ -e "tests/fuzz/${name}_fuzz.cpp" ] ||
+    die "name one of these: $(cd tests/fuzz && printf '%s ' *_fuzz.cpp | sed 's/_fuzz\.cpp//g')"
+  shift
+  prepare_environment
+  build fuzz "${name}_fuzz"
+  found=build/fuzz/corpus/$name
+  mkdir -p "$found"
+  [ $# -gt 0 ] || set -- -max_total_time=60
+  inside env UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 "build/fuzz/bin/${name}_fuzz" \
+    -max_len=8192 -artifact_prefix=build/fuzz/ "$@" "$found" "tests/fuzz/corpus/$name"
+}
+
 command_test() {
   prepare_environment
   if [ "${1:-}" = --sanitize ]; then

@@ -48,8 +48,7 @@ TEST_F(BlockFilesTest, WhatIsWrittenIsReadAgain) {
   for (const int number : {1, 255, 256}) {
     const Block block = block_of(number, parent);
     ASSERT_TRUE(files->write(block, 12.5));
-    EXPECT_EQ(block_file_size(block),
-              fs::file_size(file_of(*files, block.key)));
+    EXPECT_EQ(block_file_size(block), fs::file_size(file_of(*files, block.key)));
     const auto read = files->read(block.key);
     ASSERT_TRUE(read) << to_string(read.error());
     EXPECT_TRUE(same(*read, block));

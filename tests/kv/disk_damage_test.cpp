@@ -75,16 +75,16 @@ TEST_P(DiskWriteErrors, GiveOneWarningAndStoringGoesOnWhenTheyHaveEnded) {
   EXPECT_EQ(troubles, 1);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Calls, DiskWriteErrors,
-    testing::Values(WriteError{"open", EACCES}, WriteError{"open", ENOSPC},
-                    WriteError{"open", EMFILE}, WriteError{"mkdir", EROFS},
-                    WriteError{"write", ENOSPC}, WriteError{"write", EDQUOT},
-                    WriteError{"write", EIO}, WriteError{"fdatasync", EIO},
-                    WriteError{"rename", EIO}, WriteError{"fsync", EIO}),
-    [](const auto& error) {
-      return std::string(error.param.call) + "_" + strerrorname_np(error.param.error);
-    });
+INSTANTIATE_TEST_SUITE_P(Calls, DiskWriteErrors,
+                         testing::Values(WriteError{"open", EACCES}, WriteError{"open", ENOSPC},
+                                         WriteError{"open", EMFILE}, WriteError{"mkdir", EROFS},
+                                         WriteError{"write", ENOSPC}, WriteError{"write", EDQUOT},
+                                         WriteError{"write", EIO}, WriteError{"fdatasync", EIO},
+                                         WriteError{"rename", EIO}, WriteError{"fsync", EIO}),
+                         [](const auto& error) {
+                           return std::string(error.param.call) + "_" +
+                                  strerrorname_np(error.param.error);
+                         });
 
 class DiskReadErrors : public DiskErrorTest, public testing::WithParamInterface<WriteError> {};
 
@@ -170,8 +170,8 @@ TEST_F(FolderDamageTest, IsSeenOrHarmless) {
         const auto fetched = fetch(*store, piece.key);
         if (!fetched)
           break;
-        const auto right = cells_behind(std::span(prefix).first(
-            static_cast<std::size_t>(piece.end)));
+        const auto right =
+            cells_behind(std::span(prefix).first(static_cast<std::size_t>(piece.end)));
         ASSERT_EQ(fetched->cells, right) << "strike " << strike;
         ASSERT_TRUE(!fetched->state || *fetched->state == right) << "strike " << strike;
       }

@@ -38,8 +38,7 @@ class FailingDisk {
 
   /// Decides for every call whether it fails, with which errno; 0 lets it pass. Calls are named as
   /// in C: "open", "write", "pread", "fdatasync", "fsync", "rename", "unlink", "mkdir".
-  void fail(
-      std::function<int(std::string_view call, const std::filesystem::path& path)> how);
+  void fail(std::function<int(std::string_view call, const std::filesystem::path& path)> how);
 
   /// How many changes and syncs there were so far.
   std::size_t now() const;

@@ -84,8 +84,7 @@ class PowerLoss : public testing::Test {
   static Block block(int number) {
     const BlockKey parent = root_key("salt", "model", "anna");
     const std::size_t bytes = 1 + static_cast<std::size_t>(number) * 977 % 9000;
-    return number % 3 == 0 ? checkpoint_of(number, parent, bytes)
-                           : block_of(number, parent, bytes);
+    return number % 3 == 0 ? checkpoint_of(number, parent, bytes) : block_of(number, parent, bytes);
   }
 
   std::unique_ptr<BlockFiles> open(const fs::path& folder) {
@@ -146,12 +145,12 @@ TEST_F(PowerLoss, WhatWasReportedDurableIsThereAndRight) {
   EXPECT_EQ(fate.lost, 0);
   EXPECT_EQ(fate.wrong, 0);
   EXPECT_GT(fate.expected, 500); // or little was tried
-  EXPECT_EQ(fate.torn, 0); // what has its name is whole
+  EXPECT_EQ(fate.torn, 0);       // what has its name is whole
 }
 
 /// A disk that says that it has written what it has not: the model must be one that sees it.
-class LyingDisk : public PowerLoss, public testing::WithParamInterface<std::pair<const char*, Lie>> {
-};
+class LyingDisk : public PowerLoss,
+                  public testing::WithParamInterface<std::pair<const char*, Lie>> {};
 
 TEST_P(LyingDisk, LosesBlocksAndNeverAnswersWrong) {
   const Fate fate = live(60, GetParam().second);

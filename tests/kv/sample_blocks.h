@@ -37,8 +37,8 @@ inline Block block_of(int number, const BlockKey& parent, std::size_t bytes = 50
 inline Block checkpoint_of(int number, const BlockKey& parent, std::size_t bytes = 5000) {
   Block block = block_of(number, parent, bytes);
   block.kind = NodeKind::checkpoint;
-  block.state = std::make_shared<const std::vector<std::byte>>(
-      bytes / 2 + 1, static_cast<std::byte>(number));
+  block.state =
+      std::make_shared<const std::vector<std::byte>>(bytes / 2 + 1, static_cast<std::byte>(number));
   block.key = node_key(block.kind, parent, block.tokens);
   return block;
 }
