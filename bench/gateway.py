@@ -75,11 +75,9 @@ class Gateway:
     def __init__(self, folder, upstream, claude_mode=False):
         folder.mkdir()
         if claude_mode:
-            options = ["--mode", "claude", "--claude-url", upstream.url]
+            options = ["--claude-url", upstream.url]
         else:
-            (folder / "config.toml").write_text(
-                f'[backends.openai]\nurl = "{upstream.url}"\nmodel = "m"\n')
-            options = ["--mode", "openai"]
+            options = ["--backend-url", upstream.url, "--backend-model", "m"]
         self._daemon = Daemon(PROGRAM, folder, None, options, token="bench-token")
         self._daemon.wait_until_ready()
         self.port = self._daemon.port

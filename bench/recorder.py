@@ -27,12 +27,15 @@ class Cost:
         return self.computed + self.reused
 
     def read(self, event):
-        usage = event.get("message", event).get("usage", {})
-        if event.get("type") == "message_start":
+        kind = event.get("type")
+        if kind == "message_start":
+            usage = event["message"]["usage"]
             self.computed = usage["input_tokens"] + (usage.get("cache_creation_input_tokens") or 0)
             self.reused = usage.get("cache_read_input_tokens") or 0
-        elif event.get("type") == "message_delta":
-            self.output = usage.get("output_tokens", 0)
+        elif kind == "message_delta":
+            self.output = event["usage"]["output_tokens"]
+        elif "error" in str(kind):  # llama-server's own kind is "server_error"
+            self.status = 500
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -33,13 +33,21 @@ class Setting:
 class Anyclaude:
     who = "anyclaude"
 
-    def __init__(self, setting, folder):
+    def __init__(self, setting, folder, options=()):
         self._daemon = Daemon(PROGRAM, folder / "anyclaude", setting.model,
                               ("--ctx", setting.context, "--parallel", setting.parallel,
                                "--threads", setting.threads, "--batch", setting.batch,
-                               "--kv-type", setting.kv_type))
+                               "--kv-type", setting.kv_type, *options))
         self.port = self._daemon.port
         self.token = self._daemon.token
+
+    def metrics(self):
+        """The numbers of GET /metrics by their names, without "anyclaude_"."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request("GET", "/metrics", headers={"authorization": f"Bearer {self.token}"})
+        lines = connection.getresponse().read().decode().splitlines()
+        return {name.removeprefix("anyclaude_"): float(value)
+                for name, value in (line.split() for line in lines if not line.startswith("#"))}
 
     def stop(self):
         self._daemon.stop()

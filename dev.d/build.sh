@@ -94,8 +94,9 @@ bench_program() {
   shift
   if grep -qw CLAUDE "$file"; then ensure_claude_code; fi
   if grep -q ANYCLAUDE_CLAUDE_CODE_ROUTER "$file"; then ensure_claude_code_router; fi
+  if grep -q ANYCLAUDE_MLX_LM "$file"; then ensure_mlx_servers; fi
   inside env PYTHONDONTWRITEBYTECODE=1 "ANYCLAUDE_BIN=$repository/build/bin/anyclaude" IS_SANDBOX=1 \
-    ${claude_program:+"ANYCLAUDE_CLAUDE=$claude_program"} \
+    ${claude_program:+"ANYCLAUDE_CLAUDE=$claude_program"} ${mlx_lm:+"ANYCLAUDE_MLX_LM=$mlx_lm"} \
     ${claude_code_router:+"ANYCLAUDE_CLAUDE_CODE_ROUTER=$claude_code_router"} python3 "$file" "$@"
 }
 

@@ -47,7 +47,7 @@ explain_what_is_needed() {
     cat >&2 <<'TEXT'
   * Homebrew (nobody has tried this on macOS yet):
       brew install llama.cpp cmake ninja pkgconf ccache boost nlohmann-json cli11 spdlog tomlplusplus \
-        blake3 googletest google-benchmark node
+        ftxui openssl blake3 googletest google-benchmark node
     minja (headers) and rapidcheck have no formula that we know of: install them from
     their repositories (google/minja, emil-e/rapidcheck).
   * podman or docker, running

@@ -75,6 +75,7 @@ run_pytest() { # NAME STRICT FOLDER ARGS...
   run_group "$name" "$strict" env "ANYCLAUDE_BIN=$repository/build/bin/anyclaude" \
     ${claude_program:+"ANYCLAUDE_CLAUDE=$claude_program"} ${node_sdk:+"ANYCLAUDE_NODE_SDK=$node_sdk"} \
     ${axe:+"ANYCLAUDE_AXE=$axe"} ${ANYCLAUDE_SCREENSHOTS:+"ANYCLAUDE_SCREENSHOTS=$ANYCLAUDE_SCREENSHOTS"} \
+    ${mlx_lm:+"ANYCLAUDE_MLX_LM=$mlx_lm"} ${mlx_omni:+"ANYCLAUDE_MLX_OMNI=$mlx_omni"} \
     PYTHONDONTWRITEBYTECODE=1 IS_SANDBOX=1 python3 -m pytest -p no:cacheprovider -ra --durations=5 \
     --junitxml="$results/$name.xml" "$folder" "$@"
 }
@@ -106,16 +107,17 @@ test_groups() { # GROUP... -- ARGS
   local groups=() group
   while [ $# -gt 0 ] && [ "$1" != -- ]; do
     case $1 in
-      unit | engine | api | cli | dashboard | property) groups+=("$1") ;;
-      *) die "there is no test group '$1'; unit, engine, api, cli, dashboard and property there are" ;;
+      unit | engine | api | backends | cli | modes | dashboard | property) groups+=("$1") ;;
+      *) die "there is no test group '$1'; unit, engine, api, backends, cli, modes, dashboard and property there are" ;;
     esac
     shift
   done
   [ $# -eq 0 ] || shift
-  [ ${#groups[@]} -gt 0 ] || groups=(unit engine api cli dashboard)
+  [ ${#groups[@]} -gt 0 ] || groups=(unit engine api backends cli modes dashboard)
   build release
   case " ${groups[*]} " in *" api "*) ensure_node_sdk ;; esac
-  case " ${groups[*]} " in *" cli "*) ensure_claude_code ;; esac
+  case " ${groups[*]} " in *" cli "* | *" modes "*) ensure_claude_code ;; esac
+  case " ${groups[*]} " in *" modes "*) ensure_mlx_servers ;; esac
   case " ${groups[*]} " in *" dashboard "*) ensure_axe ;; esac
   start_summary
   run_host_start
@@ -127,8 +129,10 @@ test_groups() { # GROUP... -- ARGS
         run_gtest property-engine build/bin/engine_tests '--gtest_filter=*Property*' "$@"
         ;;
       api) run_pytest api "${node_sdk:+yes}" tests/api "$@" ;;
-      dashboard) run_pytest dashboard "${axe:+yes}" tests/browser ;;
+      backends) run_pytest backends yes tests/backends "$@" ;;
+      dashboard) run_pytest dashboard "${axe:+yes}" tests/browser "$@" ;;
       cli) run_pytest cli "${claude_program:+yes}" tests/cli "$@" ;;
+      modes) run_pytest modes "${claude_program:+${mlx_omni:+yes}}" tests/modes "$@" ;;
     esac
   done
   show_summary
@@ -154,6 +158,22 @@ test_sanitized() {
     done
   done
   show_summary
+}
+
+# fuzz NAME [ARGS]: a target of tests/fuzz under libFuzzer, ASan and UBSan. Found inputs go to build/;
+# what is worth keeping is merged into the corpus by hand (-merge=1).
+command_fuzz() {
+  local name=${1:-} found
+  [ -e "tests/fuzz/${name}_fuzz.cpp" ] ||
+    die "name one of these: $(cd tests/fuzz && printf '%s ' *_fuzz.cpp | sed 's/_fuzz\.cpp//g')"
+  shift
+  prepare_environment
+  build fuzz "${name}_fuzz"
+  found=build/fuzz/corpus/$name
+  mkdir -p "$found"
+  [ $# -gt 0 ] || set -- -max_total_time=60
+  inside env UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 "build/fuzz/bin/${name}_fuzz" \
+    -max_len=8192 -artifact_prefix=build/fuzz/ "$@" "$found" "tests/fuzz/corpus/$name"
 }
 
 command_test() {

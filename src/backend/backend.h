@@ -4,6 +4,7 @@
 #include "anthropic/messages.h"
 #include "prompt/prompt_watch.h"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -31,8 +32,8 @@ struct Health {
 /// What a backend can do by itself. What it cannot is made up for where that is possible: tools are
 /// described in the prompt, images become a line of text.
 struct Abilities {
-  bool tools = false;                 // calls of tools, as such
-  bool thinking = false;              // tells thinking from text
+  bool tools = false;    // calls of tools, as such
+  bool thinking = false; // tells thinking from text
   bool images = false;
   bool reports_cached_tokens = false; // otherwise no usage says what was reused
   int context_tokens = 0;             // prompt and answer together; 0: not known, or not yet
@@ -54,6 +55,13 @@ struct EngineNumbers {
   std::size_t checkpoint_bytes = 0; // that they take in host memory
   std::size_t stored_bytes = 0;     // of prefixes kept in host memory beside the KV cache
   std::uint64_t stored_tokens_restored = 0; // that came back from there instead of being computed
+  std::uint64_t stored_bytes_restored = 0;  // that they took
+  double restoring_seconds = 0;             // that requests waited for them
+  std::size_t disk_blocks = 0;              // files of the store
+  std::uint64_t disk_bytes = 0;
+  std::uint64_t disk_blocks_written = 0; // since the start
+  std::uint64_t unstored_tokens = 0;     // worth keeping, and could not be stored
+  bool store_is_inert = false;           // should have stored something, and has stored nothing
 };
 
 /// Who asks: the identity behind a token. One token is one tenant, and nothing computed for one
@@ -98,6 +106,10 @@ class Backend {
   virtual Abilities abilities() const = 0;
   virtual Health health() const = 0;
   virtual std::vector<ModelInfo> models() const = 0;
+
+  /// How long after start() a failure may still come that should be the HTTP status: headers of a
+  /// stream wait this long for the first event. 0: what can be refused at once, start() refuses.
+  virtual std::chrono::milliseconds verdict_time() const { return std::chrono::milliseconds(0); }
 
   /// Nothing from a backend whose computing is done elsewhere.
   virtual std::optional<EngineNumbers> engine_numbers() const { return std::nullopt; }

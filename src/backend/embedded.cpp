@@ -338,7 +338,14 @@ std::optional<EngineNumbers> Embedded::engine_numbers() const {
                        .checkpoints = stats.checkpoints,
                        .checkpoint_bytes = stats.checkpoint_bytes,
                        .stored_bytes = stats.store.memory_bytes,
-                       .stored_tokens_restored = stats.restored_tokens};
+                       .stored_tokens_restored = stats.restored_tokens,
+                       .stored_bytes_restored = stats.restored_bytes,
+                       .restoring_seconds = stats.restoring_ms / 1000,
+                       .disk_blocks = stats.store.disk_blocks,
+                       .disk_bytes = stats.store.disk_bytes,
+                       .disk_blocks_written = stats.store.written,
+                       .unstored_tokens = stats.lost_tokens,
+                       .store_is_inert = engine::is_store_inert(stats)};
 }
 
 std::expected<int, Error> Embedded::count_tokens(const anthropic::Request& request) const {

@@ -98,14 +98,15 @@ const Router::Group* Router::find(std::string_view name) const {
   return found == groups_.end() ? nullptr : &*found;
 }
 
-/// Those that are up, the one to ask first in front. When none is, all of them: their own errors say
-/// best what is wrong, and one may be back.
+/// Those that are up, the one to ask first in front. When none is, all of them: their own errors
+/// say best what is wrong, and one may be back.
 std::vector<std::shared_ptr<Replica>> Router::in_order(const Group& group,
                                                        const Caller& caller) const {
   std::vector<std::shared_ptr<Replica>> order;
   if (caller.session_key.empty()) {
     order = group.replicas;
-    std::ranges::stable_sort(order, {}, [](const auto& replica) { return replica->running.load(); });
+    std::ranges::stable_sort(order, {},
+                             [](const auto& replica) { return replica->running.load(); });
   } else {
     for (const std::size_t index : rendezvous_order(caller.session_key, group.ids))
       order.push_back(group.replicas[index]);
@@ -134,7 +135,7 @@ std::vector<Candidate> Router::candidates(const std::vector<RouteTarget>& target
 }
 
 std::optional<PassedOn> Router::passes_through(const anthropic::Request& request,
-                                                  const Caller& caller) const {
+                                               const Caller& caller) const {
   for (const RouteTarget& target : targets_for(options_.table, request, caller)) {
     if (target.backend == kCloud)
       return PassedOn{target.model};
@@ -199,12 +200,28 @@ std::vector<ModelInfo> Router::models() const {
   return all;
 }
 
+std::chrono::milliseconds Router::verdict_time() const {
+  std::chrono::milliseconds longest{0};
+  for (const Group& group : groups_)
+    for (const auto& replica : group.replicas)
+      longest = std::max(longest, replica->backend().verdict_time());
+  return longest;
+}
+
 std::optional<EngineNumbers> Router::engine_numbers() const {
   for (const Group& group : groups_)
     for (const auto& replica : group.replicas)
       if (auto numbers = replica->backend().engine_numbers())
         return numbers;
   return std::nullopt;
+}
+
+std::vector<prompt::PromptReport> Router::prompt_reports() const {
+  for (const Group& group : groups_)
+    for (const auto& replica : group.replicas)
+      if (auto reports = replica->backend().prompt_reports(); !reports.empty())
+        return reports;
+  return {};
 }
 
 std::vector<ReplicaStatus> Router::replicas() const {

@@ -60,8 +60,12 @@ class Router : public Backend {
   Health health() const override;
   /// Of all backends, the default route's first; each id once.
   std::vector<ModelInfo> models() const override;
+  /// The longest of any backend.
+  std::chrono::milliseconds verdict_time() const override;
   /// Of the first backend that computes by itself.
   std::optional<EngineNumbers> engine_numbers() const override;
+  /// The same backend's.
+  std::vector<prompt::PromptReport> prompt_reports() const override;
   std::expected<int, anthropic::Error>
   count_tokens(const anthropic::Request& request) const override;
   std::optional<PassedOn> passes_through(const anthropic::Request& request,

@@ -5,6 +5,7 @@
 #include "bench/replay_client.h"
 #include "bench/report.h"
 #include "commands/launch.h"
+#include "commands/tell.h"
 #include "commands/terminal_line.h"
 #include "demo/demo_model.h"
 #include "engine/gguf_info.h"
@@ -196,10 +197,6 @@ void print(const bench::Report& report, const BenchOptions& options) {
 } // namespace
 
 int run_bench(const BenchOptions& options) {
-  const auto fail = [](const std::string& sentence) {
-    std::fprintf(stderr, "anyclaude: %s\n", sentence.c_str());
-    return 1;
-  };
   const ScratchFolder scratch;
   if (!scratch.exists())
     return fail("cannot make a folder in " + fs::temp_directory_path().native());

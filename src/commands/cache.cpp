@@ -42,11 +42,11 @@ void print_model(const kv::ModelBlocks& model) {
         human_bytes(model.bytes()), human_seconds(seconds_of(model)));
   const kv::StoreTotals& totals = model.totals;
   if (totals.requests > 0)
-    print("  {} requests found {:.0f}% of their {} prompt tokens computed; {} saved\n",
-          totals.requests,
-          percent(static_cast<double>(totals.found_tokens),
-                  static_cast<double>(totals.asked_tokens)),
-          totals.asked_tokens, human_seconds(totals.saved_seconds));
+    print(
+        "  {} requests found {:.0f}% of their {} prompt tokens computed; {} saved\n",
+        totals.requests,
+        percent(static_cast<double>(totals.found_tokens), static_cast<double>(totals.asked_tokens)),
+        totals.asked_tokens, human_seconds(totals.saved_seconds));
   if (!model.damaged.empty())
     print("  {} files cannot be used; `anyclaude cache verify` says why\n", model.damaged.size());
   std::fputs(picture_of(model).c_str(), stdout);
@@ -61,7 +61,8 @@ void print_daemon(const Json& daemon) {
                 static_cast<double>(number("asked_tokens"))),
         number("asked_tokens"), human_seconds(daemon.value("saved_seconds", 0.0)),
         human_bytes(number("memory_bytes")),
-        number("unstored") == 0 ? "everything is on the disk" : "not everything is on the disk yet");
+        number("unstored") == 0 ? "everything is on the disk"
+                                : "not everything is on the disk yet");
 }
 
 /// The prefixes of a model that nothing goes on behind, longest first.
@@ -160,7 +161,8 @@ int verify_cache(const launch::Paths& paths, bool repair) {
       auto block = kv::read_block_file(file, nullptr, nullptr, std::move(cells));
       cells = block ? std::move(block->cells) : std::vector<std::byte>();
       read += bytes;
-      progress.show(static_cast<double>(read) / static_cast<double>(std::max<std::uint64_t>(all, 1)));
+      progress.show(static_cast<double>(read) /
+                    static_cast<double>(std::max<std::uint64_t>(all, 1)));
       const bool misplaced = block && file.stem().native() != block->key.hex();
       if (block && !misplaced) {
         ++sound;

@@ -40,7 +40,7 @@ int export_cache(const launch::Paths& paths, const ExportOptions& options);
 
 struct ImportOptions {
   std::filesystem::path file;
-  bool trusts = false;             // whoever signed it
+  bool trusts = false;              // whoever signed it
   std::vector<std::string> tenants; // to whom it is given
 };
 int import_cache(const launch::Paths& paths, const ImportOptions& options);

@@ -16,7 +16,8 @@ void add_cache_command(CLI::App& app, CacheOptions& options) {
   prune.add_option("--to", options.prune_bytes, "Until so much is left, as 20GiB")
       ->transform(CLI::AsSizeValue(false).description(""))
       ->type_name("SIZE");
-  prune.add_option("--older-than", options.prune.older_than, "What was not used for 90m, 12h or 30d")
+  prune
+      .add_option("--older-than", options.prune.older_than, "What was not used for 90m, 12h or 30d")
       ->type_name("AGE");
   cache.add_subcommand("clear", "Remove all blocks of all models, and all remembered answers");
   CLI::App& warm = *cache.add_subcommand(
@@ -27,18 +28,21 @@ void add_cache_command(CLI::App& app, CacheOptions& options) {
   CLI::App& exporting = *cache.add_subcommand(
       "export", "Write tools and system text of a model to one signed file, for other machines");
   exporting.add_option("FILE", options.exporting.file, "The file to write")->required();
-  exporting.add_option("--model", options.exporting.model, "The model's name, where several are kept")
+  exporting
+      .add_option("--model", options.exporting.model, "The model's name, where several are kept")
       ->type_name("NAME");
   exporting.add_flag("--include-conversations", options.exporting.conversations,
                      "Everything: whoever has the file can read what was said");
   CLI::App& importing = *cache.add_subcommand(
-      "import", "Add such a file. Its maker can make the model believe, and so do, anything: it has "
-                "to be signed with a key that you trust");
+      "import",
+      "Add such a file. Its maker can make the model believe, and so do, anything: it has "
+      "to be signed with a key that you trust");
   importing.add_option("FILE", options.importing.file, "The file to read")->required();
   importing.add_flag("--trust", options.importing.trusts, "Whoever signed it, this once");
   cache.add_subcommand("key", "Print the key that your exports are signed with");
   cache.add_subcommand("trust", "Trust what is signed with a key from now on")
-      ->add_option("KEY", options.key, "A key as `anyclaude cache key` prints it, or a file with one")
+      ->add_option("KEY", options.key,
+                   "A key as `anyclaude cache key` prints it, or a file with one")
       ->required();
 }
 

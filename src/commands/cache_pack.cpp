@@ -71,8 +71,9 @@ int export_cache(const launch::Paths& paths, const ExportOptions& options) {
   const auto model = choose_model(models, options.model);
   if (!model)
     return cache_failure(model.error());
-  if (!options.conversations &&
-      std::ranges::none_of((*model)->blocks, [](const auto& one) { return one.second.use.is_stable; }))
+  if (!options.conversations && std::ranges::none_of((*model)->blocks, [](const auto& one) {
+        return one.second.use.is_stable;
+      }))
     return cache_failure("of what is kept of " + (*model)->about.model +
                          ", nothing is known to be tools and system text alone; ask something "
                          "through Claude Code, or run `anyclaude cache warm`");
@@ -101,9 +102,8 @@ int import_cache(const launch::Paths& paths, const ImportOptions& options) {
         ", which you do not trust. Whoever made a cache can make the model believe, and so do, "
         "anything. If you know the maker: `anyclaude cache trust` with that key, or --trust once");
   const auto models = kv::read_models(prefix_folder(paths));
-  const auto known = std::ranges::find(models, manifest->fingerprint, [](const auto& model) {
-    return model.about.fingerprint;
-  });
+  const auto known = std::ranges::find(models, manifest->fingerprint,
+                                       [](const auto& model) { return model.about.fingerprint; });
   if (known == models.end()) {
     std::string here;
     for (const kv::ModelBlocks& model : models)
@@ -113,8 +113,8 @@ int import_cache(const launch::Paths& paths, const ImportOptions& options) {
                          manifest->model + " " + manifest->fingerprint + here +
                          "\nIf it is yours, start it once, so that it is known here");
   }
-  const auto files = kv::BlockFiles::open(prefix_folder(paths), manifest->fingerprint,
-                                          known->about.model);
+  const auto files =
+      kv::BlockFiles::open(prefix_folder(paths), manifest->fingerprint, known->about.model);
   if (!files)
     return cache_failure(files.error());
   ProgressLine line("reading " + options.file.native(), 2s);

@@ -27,8 +27,8 @@ inline std::filesystem::path replay_folder(const launch::Paths& paths) {
 std::optional<Json> ask_store(const launch::Paths& paths);
 
 /// Tells a running daemon that the files of the store were changed, "files", or that all of them
-/// were removed, "cleared", and waits until it has looked. Where it does not, a sentence on standard
-/// error says what follows.
+/// were removed, "cleared", and waits until it has looked. Where it does not, a sentence on
+/// standard error says what follows.
 void tell_store_changed(const launch::Paths& paths, const std::string& change);
 
 std::string human_bytes(std::uint64_t bytes); // "1.2 GiB"

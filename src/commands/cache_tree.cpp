@@ -77,8 +77,8 @@ std::string bar(double share) {
 
 std::string described(const Stretch& stretch, std::uint64_t all) {
   const double share = all > 0 ? static_cast<double>(stretch.bytes) / static_cast<double>(all) : 0;
-  std::string text = std::format("{} tokens  {} {:3.0f}%  ", with_commas(stretch.tokens),
-                                 bar(share), share * 100);
+  std::string text =
+      std::format("{} tokens  {} {:3.0f}%  ", with_commas(stretch.tokens), bar(share), share * 100);
   if (stretch.ends > 1)
     text += std::format("shared by {} prefixes, ", stretch.ends);
   text += std::format("{} use{}", stretch.hits, stretch.hits == 1 ? "" : "s");

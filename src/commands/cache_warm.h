@@ -13,8 +13,8 @@ struct WarmOptions {
   std::string claude; // path of Claude Code; empty: found in PATH and beside it
 };
 
-/// Asks something small through the installed Claude Code, headless, with the person's own settings,
-/// and waits until what was computed for it is on the disk. Returns the exit status.
+/// Asks something small through the installed Claude Code, headless, with the person's own
+/// settings, and waits until what was computed for it is on the disk. Returns the exit status.
 int warm_cache(const launch::Paths& paths, const WarmOptions& options);
 
 } // namespace anyclaude::commands

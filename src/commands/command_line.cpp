@@ -1,23 +1,29 @@
 #include "commands/command_line.h"
 
+#include "backend/openai.h"
 #include "commands/bench.h"
 #include "commands/cache_command.h"
 #include "commands/config.h"
+#include "commands/config_command.h"
+#include "commands/daemon_backend.h"
 #include "commands/doctor.h"
 #include "commands/launch.h"
+#include "commands/menu.h"
 #include "commands/model.h"
 #include "commands/serve.h"
 #include "commands/stats.h"
+#include "commands/tell.h"
 #include "commands/top.h"
 #include "commands/ui.h"
 #include "engine/engine.h"
 #include "gateway/access.h"
+#include "launch/server_kind.h"
 
 #include <CLI/CLI.hpp>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <filesystem>
 #include <format>
 #include <string>
@@ -30,13 +36,9 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kUsageError = 2;
-constexpr std::array<std::string_view, 9> kCommands = {"serve", "stop", "model", "cache", "bench",
-                                                       "stats", "top",  "ui",    "doctor"};
-
-int fail(int status, const std::string& sentence) {
-  std::fprintf(stderr, "anyclaude: %s\n", sentence.c_str());
-  return status;
-}
+constexpr const char* kServerKey = "ANYCLAUDE_BACKEND_API_KEY";
+constexpr std::array<std::string_view, 10> kCommands = {
+    "serve", "stop", "model", "cache", "bench", "stats", "top", "ui", "doctor", "config"};
 
 /// Checks whose ranges the help does not repeat.
 CLI::Validator between(int least, int most) {
@@ -49,6 +51,7 @@ CLI::Validator one_of(std::vector<std::string> names) {
 
 /// The options that say how to serve a model; for the launcher and for `serve`.
 struct ServingOptions {
+  std::string mode;
   std::string model;
   std::string projector;
   std::string claude;
@@ -57,13 +60,20 @@ struct ServingOptions {
 
 void add_serving_options(CLI::App& app, ServingOptions& options) {
   DaemonOptions& daemon = options.daemon;
-  app.add_option("--model", options.model, "GGUF file of the model")->type_name("FILE");
+  app.add_option("--mode", options.mode,
+                 "Who answers: " + launch::listed_modes() + ", or a backend of config.toml [local]")
+      ->envname("ANYCLAUDE_MODE")
+      ->type_name("MODE");
+  app.add_option(
+         "--model", options.model,
+         "GGUF file of the model; in other modes, what the server takes: a folder or a name")
+      ->type_name("MODEL");
   app.add_option("--mmproj", options.projector,
                  "GGUF file that lets the model see images, or none [one beside the model that "
                  "fits]")
       ->type_name("FILE");
   app.add_option("--claude-url", daemon.claude_url,
-                 "Pass everything on to the real Claude at this address, untouched")
+                 "Where the real Claude is, for mode claude [https://api.anthropic.com]")
       ->type_name("URL");
   app.add_option("--ctx", daemon.context_tokens,
                  "Context in tokens, shared by all requests [what the model and the memory allow, "
@@ -98,31 +108,56 @@ void add_serving_options(CLI::App& app, ServingOptions& options) {
       ->type_name("SIZE");
 }
 
+/// A server that is named by its address instead of in config.toml. Its key comes from the
+/// environment, since everybody can read a command line.
+struct AddressedServer {
+  std::string url;
+  std::string dialect = "openai";
+  std::string model;
+};
+
+void add_server_options(CLI::App& app, AddressedServer& server) {
+  auto* url =
+      app.add_option("--backend-url", server.url,
+                     "Answer with this server, as http://127.0.0.1:8080 (its key, if it wants "
+                     "one, in ANYCLAUDE_BACKEND_API_KEY)")
+          ->type_name("URL");
+  app.add_option("--backend-dialect", server.dialect, "Which server it is [openai]")
+      ->check(one_of(backend::openai_dialects()))
+      ->needs(url)
+      ->type_name("NAME");
+  app.add_option("--backend-model", server.model, "Model to ask it for [its first]")
+      ->needs(url)
+      ->type_name("NAME");
+}
+
+/// Makes a backend of it, and that the mode.
+void use(const AddressedServer& server, ServingOptions& options, Config& config) {
+  if (server.url.empty())
+    return;
+  const bool has_key = launch::process_environment(kServerKey).has_value();
+  std::erase_if(config.backends, [&](const auto& one) { return one.name == server.dialect; });
+  config.backends.push_back({.name = server.dialect,
+                             .kind = server.dialect,
+                             .urls = {server.url},
+                             .model = server.model,
+                             .api_key_env = has_key ? kServerKey : "",
+                             .api_key_file = {}});
+  options.mode = server.dialect;
+}
+
 struct Setup {
   launch::Paths paths;
   Config config;
 };
 
-/// What the command line left open, from config.toml. The error says what cannot be used.
-std::expected<void, std::string> complete(ServingOptions& options, const Setup& setup) {
-  const Config& config = setup.config;
+/// The model file of mode local.
+std::expected<void, std::string> complete_local(ServingOptions& options, const Config& config) {
   DaemonOptions& daemon = options.daemon;
-  daemon.cache = setup.paths.cache;
-  daemon.state = setup.paths.state;
   if (!options.model.empty())
     daemon.model = options.model;
   else if (config.model)
     daemon.model = *config.model;
-  if (daemon.context_tokens == 0)
-    daemon.context_tokens = config.context_tokens.value_or(0);
-  if (daemon.port == 0)
-    daemon.port = config.port.value_or(0);
-  if (daemon.token.empty())
-    daemon.token = config.token.value_or("");
-  if (daemon.prompt_layout.empty())
-    daemon.prompt_layout = config.prompt_layout.value_or("");
-  if (options.claude.empty())
-    options.claude = config.claude.value_or("");
   daemon.projector = options.projector;
   if (daemon.projector.empty())
     daemon.projector = config.projector.value_or("");
@@ -143,6 +178,60 @@ std::expected<void, std::string> complete(ServingOptions& options, const Setup& 
         options.model.empty() ? "named in config.toml" : "named by --model",
         options.model.empty() ? "" : "; a --model for Claude Code itself goes behind --"));
   return {};
+}
+
+/// The model of a mode with a server: what is on this machine becomes absolute, since the daemon
+/// has a working directory of its own.
+std::expected<void, std::string> complete_server(ServingOptions& options, const Config& config) {
+  DaemonOptions& daemon = options.daemon;
+  const auto backend = backend_of_mode(daemon.mode, config.backends);
+  if (!backend && daemon.mode != "openai")
+    return std::unexpected(std::format("there is no mode \"{}\"; there are {}, and the names of "
+                                       "[backends.NAME] in config.toml",
+                                       daemon.mode, launch::listed_modes()));
+  std::string named = options.model;
+  if (named.empty() && backend)
+    named = backend->model;
+  const launch::ServerKind* kind = backend ? launch::find_server_kind(backend->kind) : nullptr;
+  if (named.empty() && kind && backend->urls.empty() && config.model)
+    named = kind->form == launch::ModelForm::name ? *config.model_text : config.model->native();
+  if (kind && backend->urls.empty()) {
+    auto resolved = launch::resolve_model(*kind, named);
+    if (!resolved)
+      return std::unexpected(resolved.error());
+    named = std::move(*resolved);
+  }
+  daemon.server_model = std::move(named);
+  return {};
+}
+
+/// What the command line left open, from config.toml. The error says what cannot be used.
+std::expected<void, std::string> complete(ServingOptions& options, const Setup& setup) {
+  const Config& config = setup.config;
+  DaemonOptions& daemon = options.daemon;
+  daemon.cache = setup.paths.cache;
+  daemon.state = setup.paths.state;
+  if (options.mode.empty() && !daemon.claude_url.empty())
+    options.mode = backend::kCloud; // an address of the real Claude is for nothing else
+  daemon.mode = !options.mode.empty() ? options.mode : config.mode.value_or("local");
+  daemon.backends = config.backends;
+  daemon.routes = config.routes;
+  if (daemon.claude_url.empty())
+    daemon.claude_url = config.claude_url.value_or("");
+  if (daemon.context_tokens == 0)
+    daemon.context_tokens = config.context_tokens.value_or(0);
+  if (daemon.port == 0)
+    daemon.port = config.port.value_or(0);
+  if (daemon.token.empty())
+    daemon.token = config.token.value_or("");
+  if (daemon.prompt_layout.empty())
+    daemon.prompt_layout = config.prompt_layout.value_or("");
+  if (options.claude.empty())
+    options.claude = config.claude.value_or("");
+  if (daemon.mode == backend::kCloud)
+    return {};
+  return daemon.mode == "local" ? complete_local(options, config)
+                                : complete_server(options, config);
 }
 
 std::expected<Setup, std::string> prepare() {
@@ -178,13 +267,16 @@ int run_launcher(int argc, char** argv) {
              "  top          watch what the running daemon does\n"
              "  ui           open the running daemon's dashboard in the browser\n"
              "  stats        what requests cost, and what reuse saved, day by day\n"
-             "  doctor       tell why prompts were not reused\n\n"
+             "  doctor       find servers and models here, measure whether they reuse prompts\n"
+             "  config       check config.toml, show it, list its keys\n\n"
              "`anyclaude COMMAND --help` tells more. Everything that is not listed here goes to\n"
              "Claude Code, and so does everything behind --.");
   ServingOptions options;
   add_serving_options(app, options);
   app.add_option("--claude", options.claude, "Claude Code's program [found in PATH]")
       ->type_name("FILE");
+  bool menu = true;
+  app.add_flag("!--no-menu", menu, "Never ask what you are about to do");
   app.allow_extras();
 
   // Claude Code's own "--" stays where it is when arguments of Claude Code stand before it.
@@ -203,17 +295,30 @@ int run_launcher(int argc, char** argv) {
 
   const auto setup = prepare();
   if (!setup)
-    return fail(1, setup.error());
+    return fail(setup.error());
   launching.insists_on_model = !options.model.empty();
+  if (menu && options.mode.empty() && options.model.empty() && launching.arguments.empty() &&
+      setup->config.menu.value_or(true) && ::isatty(STDIN_FILENO) && ::isatty(STDOUT_FILENO)) {
+    const auto choice = ask_workflow(look_around(setup->paths, setup->config));
+    if (!choice)
+      return 0;
+    remember(setup->paths, *choice);
+    options.mode = choice->mode;
+    launching.arguments = claude_arguments(choice->workflow);
+  }
+  launching.insists_on_mode = !options.mode.empty();
+  if (options.mode == backend::kCloud && !options.model.empty()) { // Claude Code knows that one
+    launching.arguments.insert(launching.arguments.begin(), {"--model", options.model});
+    launching.insists_on_model = false;
+  }
   if (const auto completed = complete(options, *setup); !completed)
-    return fail(kUsageError, completed.error());
+    return fail(completed.error(), kUsageError);
   std::error_code ignored;
   const bool excluded = is_excluded(setup->config, fs::current_path(ignored));
   // A daemon that runs already may keep what this terminal was told not to.
   launching.is_private = excluded || !options.daemon.keeps_prefixes;
   if (excluded)
-    std::fprintf(stderr, "anyclaude: nothing that is said here is kept on the disk "
-                         "(store.exclude in config.toml)\n");
+    tell("nothing that is said here is kept on the disk (store.exclude in config.toml)");
   launching.daemon = std::move(options.daemon);
   launching.claude = std::move(options.claude);
   return launch_claude(setup->paths, launching);
@@ -273,7 +378,7 @@ int run_model_command(const CLI::App& model, ModelCommandOptions options) {
   if (!options.script.empty()) {
     auto script = demo::read_script(options.script);
     if (!script)
-      return fail(1, script.error());
+      return fail(script.error());
     options.demo.script = std::move(*script);
   }
   return make_demo_model(std::move(options.demo), options.out);
@@ -315,6 +420,8 @@ int run_command(int argc, char** argv) {
       .add_option("--allow-host", serving.daemon.allowed_hosts,
                   "A name of this machine that clients may use in their URL; may be repeated")
       ->type_name("NAME");
+  AddressedServer server;
+  add_server_options(serve_app, server);
   CLI::App& stop_app = *app.add_subcommand("stop", "End the running daemon");
   ModelCommandOptions model;
   add_model_command(app, model);
@@ -351,20 +458,38 @@ int run_command(int argc, char** argv) {
       .add_option("--since", stats.since, "90m, 12h, 7d, 2w, or a day such as 2026-11-25 [7d]")
       ->type_name("TIME");
   stats_app.add_flag("--json", stats.json, "As JSON");
-  CLI::App& doctor_app = *app.add_subcommand("doctor", "Tell why prompts were not reused");
-  doctor_app.add_flag("--prompt", "Where the running daemon's last prompts part from those before")
-      ->required();
+  DoctorOptions doctor;
+  CLI::App& doctor_app = *app.add_subcommand(
+      "doctor", "Find servers and models on this machine, check them, measure whether they reuse");
+  doctor_app.add_flag("--prompt", doctor.prompts,
+                      "Instead: where the running daemon's last prompts part from those before");
+  doctor_app.add_flag("!--no-measure", doctor.measures, "Look only, and send no prompt");
+  doctor_app
+      .add_option("--tokens", doctor.prompt_tokens, "Length of the prompt that is sent [2000]")
+      ->check(between(200, 200'000))
+      ->type_name("N");
+  doctor_app.add_option("--url", doctor.urls, "Look at this server of this machine as well")
+      ->type_name("URL");
+  CLI::App& config_app = *app.add_subcommand("config", "Check config.toml, show it, list its keys");
+  config_app.require_subcommand(1);
+  config_app.add_subcommand("check", "Say whether config.toml can be used, and what it means");
+  config_app.add_subcommand("show", "What counts, secrets left out");
+  config_app.add_subcommand("keys", "Every key, as a table in Markdown");
   CLI11_PARSE(app, argc, argv);
 
   if (app.got_subcommand("model"))
     return run_model_command(*app.get_subcommand("model"), std::move(model));
-  const auto setup = prepare();
+  if (app.got_subcommand(&config_app))
+    return run_config_command(config_app.got_subcommand("keys")    ? ConfigQuestion::keys
+                              : config_app.got_subcommand("check") ? ConfigQuestion::check
+                                                                   : ConfigQuestion::show);
+  auto setup = prepare();
   if (!setup)
-    return fail(1, setup.error());
+    return fail(setup.error());
   if (app.got_subcommand("cache")) {
     const CLI::App& command = *app.get_subcommand("cache");
     if (const auto completed = complete(cache, *setup, command.got_subcommand("warm")); !completed)
-      return fail(kUsageError, completed.error());
+      return fail(completed.error(), kUsageError);
     return run_cache_command(command, std::move(cache), setup->paths);
   }
   if (app.got_subcommand(&bench_app)) {
@@ -382,13 +507,15 @@ int run_command(int argc, char** argv) {
   if (app.got_subcommand(&stats_app))
     return print_stats(setup->paths, stats);
   if (app.got_subcommand(&doctor_app))
-    return print_prompt_reports(setup->paths);
+    return doctor.prompts ? print_prompt_reports(setup->paths)
+                          : examine(setup->paths, setup->config, doctor);
   if (app.got_subcommand(&stop_app))
     return stop(setup->paths);
   if (host->empty())
     serving.daemon.host = setup->config.host.value_or(serving.daemon.host);
+  use(server, serving, setup->config);
   if (const auto completed = complete(serving, *setup); !completed)
-    return fail(kUsageError, completed.error());
+    return fail(completed.error(), kUsageError);
   return serve(setup->paths, serving.daemon);
 }
 

@@ -1,9 +1,7 @@
 #include "commands/daemon.h"
 
 #include "anthropic/json.h"
-#include "backend/embedded.h"
-#include "backend/no_model.h"
-#include "backend/router.h"
+#include "commands/daemon_backend.h"
 #include "gateway/gateway.h"
 #include "launch/control_server.h"
 #include "launch/paths.h"
@@ -98,14 +96,15 @@ class Daemon {
       : options_(options), stats_(open_history()), token_(options.token.empty() ? text::random_text(32) : options.token) {
     status_.version = program_version();
     status_.pid = ::getpid();
-    status_.model_path = options.model.native();
+    status_.mode = options.mode;
+    status_.model_path = options.mode == "local" ? options.model.native() : options.server_model;
     status_.launcher_started = options.ends_with_last_launcher;
     status_.token = token_;
   }
 
   ~Daemon() {
     const std::scoped_lock lock(mutex_);
-    ending_ = true; // what the engine's thread still says is nobody's to hear
+    ending_ = true; // what other threads still say is nobody's to hear
   }
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
@@ -116,7 +115,7 @@ class Daemon {
  private:
   std::expected<void, std::string> start_control(launch::ControlListener listener);
   std::expected<void, std::string> start_gateway();
-  void start_backend();
+  std::expected<void, std::string> start_backend();
   std::optional<std::string> document(const std::string& name, const std::string& argument);
   std::unique_ptr<telemetry::History> open_history() const;
   void refresh();
@@ -128,9 +127,8 @@ class Daemon {
   bool ending_ = false;
   launch::DaemonStatus status_;
   std::unique_ptr<launch::ControlServer> control_;
-  std::unique_ptr<backend::Backend> backend_;
-  backend::Embedded* embedded_ = nullptr; // the backend, when it is one
-  std::unique_ptr<gateway::Gateway> gateway_;   // the last: its threads use the others
+  std::unique_ptr<DaemonBackend> backend_;
+  std::unique_ptr<gateway::Gateway> gateway_; // the last: its threads use the others
 };
 
 /// Brings the status up to date and tells it to the launchers. From any thread.
@@ -139,19 +137,12 @@ void Daemon::refresh() {
     const std::scoped_lock lock(mutex_);
     if (!backend_ || ending_)
       return;
-    const backend::Health health = backend_->health();
-    using engine::EngineState;
-    const auto engine = embedded_ ? embedded_->engine().status() : engine::EngineStatus{};
-    const bool failed = !embedded_ || engine.state == EngineState::failed;
-    status_.state = health.ready ? launch::DaemonState::ready
-                    : failed     ? launch::DaemonState::failed
-                                 : launch::DaemonState::loading;
-    status_.progress = static_cast<double>(engine.progress);
-    status_.detail = health.detail;
-    if (const auto models = backend_->models(); !models.empty()) {
-      status_.model_id = models.front().id;
-      status_.context_tokens = models.front().context_tokens;
-    }
+    const DaemonBackend::State now = backend_->state();
+    status_.state = now.state;
+    status_.progress = now.progress;
+    status_.detail = now.detail;
+    status_.model_id = now.model_id;
+    status_.context_tokens = now.context_tokens;
   }
   control_->status_changed();
 }
@@ -162,12 +153,13 @@ std::optional<std::string> Daemon::document(const std::string& name, const std::
   if (ending_)
     return std::nullopt;
   if (name == "prompts" && backend_)
-    return prompt::to_json(backend_->prompt_reports());
+    return prompt::to_json(backend_->backend().prompt_reports());
   if (name == "state" && gateway_)
     return gateway_->state();
-  if (name == "store")
-    return embedded_ ? store_numbers(embedded_->engine(), status_.model_id, argument)
-                     : std::string("{}");
+  if (name == "store" && backend_)
+    return backend_->embedded()
+               ? store_numbers(backend_->embedded()->engine(), status_.model_id, argument)
+               : std::string("{}");
   return std::nullopt;
 }
 
@@ -203,51 +195,13 @@ std::unique_ptr<telemetry::History> Daemon::open_history() const {
   return nullptr;
 }
 
-/// A private folder of this name; nothing where there can be none, with a warning.
-std::filesystem::path private_folder(const std::filesystem::path& where, const char* name) {
-  if (where.empty())
-    return {};
-  auto folder = where / name;
-  if (const auto made = launch::make_private_folder(folder); !made) {
-    spdlog::warn("{}; nothing is kept there", made.error());
-    return {};
-  }
-  return folder;
-}
-
-void Daemon::start_backend() {
-  std::unique_ptr<backend::Backend> made;
-  backend::Embedded* embedded = nullptr;
-  if (!options_.claude_url.empty()) {
-    made = backend::cloud_alone();
-  } else if (options_.model.empty()) {
-    made = std::make_unique<backend::NoModel>();
-  } else {
-    engine::EngineOptions engine;
-    engine.model = options_.model;
-    engine.projector = options_.projector;
-    engine.context_tokens = options_.context_tokens;
-    engine.batch_tokens = options_.batch_tokens;
-    engine.max_running = options_.parallel;
-    engine.threads = options_.threads;
-    engine.kv_type = options_.kv_type;
-    engine.cache_folder = options_.cache;
-    engine.keeps_prefixes = options_.keeps_prefixes;
-    engine.store_bytes = options_.store_bytes;
-    engine.on_status_change = [this] { refresh(); };
-    prompt::PromptOptions prompts;
-    prompts.layout =
-        prompt::parse_layout(options_.prompt_layout).value_or(prompt::Layout::stable_first);
-    prompts.tool_order_folder = private_folder(options_.state, "tool-order");
-    if (options_.keeps_prefixes)
-      prompts.replay_folder = private_folder(options_.cache, "replay");
-    auto own = std::make_unique<backend::Embedded>(std::move(engine), std::move(prompts));
-    embedded = own.get();
-    made = std::move(own);
-  }
+std::expected<void, std::string> Daemon::start_backend() {
+  auto made = DaemonBackend::make(options_, [this] { refresh(); });
+  if (!made)
+    return std::unexpected(made.error());
   const std::scoped_lock lock(mutex_);
-  backend_ = std::move(made);
-  embedded_ = embedded;
+  backend_ = std::move(*made);
+  return {};
 }
 
 std::expected<void, std::string> Daemon::start_gateway() {
@@ -265,9 +219,8 @@ std::expected<void, std::string> Daemon::start_gateway() {
   options.dashboard.version = program_version();
   if (!options_.state.empty())
     options.dashboard.history = options_.state / launch::Paths::kHistory;
-  if (!options_.claude_url.empty())
-    options.cloud = gateway::PassThroughOptions{.base_url = options_.claude_url};
-  auto gateway = gateway::Gateway::start(std::move(options), *backend_, stats_);
+  options.cloud = backend_->cloud();
+  auto gateway = gateway::Gateway::start(std::move(options), backend_->backend(), stats_);
   if (!gateway)
     return std::unexpected(gateway.error());
   const std::scoped_lock lock(mutex_);
@@ -282,7 +235,8 @@ std::expected<void, std::string> Daemon::start_gateway() {
 std::expected<DaemonAddress, std::string> Daemon::start(launch::ControlListener listener) {
   if (auto started = start_control(std::move(listener)); !started)
     return std::unexpected(started.error());
-  start_backend();
+  if (auto started = start_backend(); !started)
+    return std::unexpected(started.error());
   if (auto started = start_gateway(); !started)
     return std::unexpected(started.error());
   refresh();

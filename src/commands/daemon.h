@@ -1,5 +1,7 @@
 #pragma once
 
+#include "backend/route_rules.h"
+#include "commands/config.h"
 #include "launch/control_listener.h"
 
 #include <cstdint>
@@ -11,11 +13,14 @@
 namespace anyclaude::commands {
 
 struct DaemonOptions {
-  std::filesystem::path model;       // absolute; empty: none, and every question is answered so
+  std::string mode = "local"; // who answers where no route says otherwise; see launch::mode_names()
+  std::filesystem::path
+      model; // of mode local; absolute; empty: none, and every question is answered so
   std::filesystem::path projector{}; // absolute, or "none"; empty: one beside the model that fits
-  std::string claude_url; // of the real Claude, to pass every request on to; empty: answer here
-  int context_tokens = 0; // 0: what the model and the memory allow
-  int threads = 0;        // 0: one for each physical core
+  std::string server_model; // of a mode with a server, as a person named it; empty: what it serves
+  std::string claude_url{}; // of the real Claude; empty: its own address
+  int context_tokens = 0;   // 0: what the model and the memory allow
+  int threads = 0;          // 0: one for each physical core
   int batch_tokens = 512;
   int parallel = 16;           // requests computed side by side
   std::string kv_type = "f16"; // or "q8_0"
@@ -31,6 +36,8 @@ struct DaemonOptions {
   bool keeps_prefixes = true;    // on the disk, below the first
   std::uint64_t store_bytes = 0; // of them; 0: a share of what is free
   bool ends_with_last_launcher = false;
+  std::vector<BackendConfig> backends{}; // that the mode or a route may name
+  backend::RoutingTable routes{};        // its `otherwise` comes behind the mode's backend
 };
 
 /// How to reach a daemon that listens.

@@ -2,6 +2,7 @@
 
 #include "anthropic/json.h"
 #include "commands/daemon.h"
+#include "commands/tell.h"
 #include "launch/control_client.h"
 
 #include <nlohmann/json.hpp>
@@ -16,11 +17,6 @@ namespace anyclaude::commands {
 namespace {
 
 using namespace std::chrono_literals;
-
-int fail(const std::string& sentence) {
-  std::fprintf(stderr, "anyclaude: %s\n", sentence.c_str());
-  return 1;
-}
 
 /// One line, in quotes.
 std::string quoted(const std::string& text) {

@@ -1,7 +1,10 @@
 #include "commands/launch.h"
 
+#include "backend/route_rules.h"
 #include "commands/advice.h"
 #include "commands/progress_line.h"
+#include "commands/speeds.h"
+#include "commands/tell.h"
 #include "launch/claude_process.h"
 #include "launch/claude_program.h"
 #include "launch/summary.h"
@@ -22,19 +25,26 @@ namespace {
 
 using namespace std::chrono_literals;
 
-void tell(const std::string& sentence) {
-  std::fprintf(stderr, "anyclaude: %s\n", sentence.c_str());
-}
-
 /// Whether a daemon runs already: then its model will do.
 bool daemon_runs(const launch::Paths& paths) {
   return launch::ControlClient::connect(paths.control_socket(), {program_version(), 0, "", false})
       .has_value();
 }
 
+/// A daemon that has to take the running one's place serves what that served.
+DaemonOptions like_the_running(DaemonOptions options, const launch::DaemonStatus& status) {
+  options.mode = status.mode;
+  if (status.mode == "local")
+    options.model = status.model_path;
+  else
+    options.server_model = status.model_path;
+  return options;
+}
+
 /// The settings of the running daemon's own start count, not this launcher's.
 void tell_what_does_not_apply(const LaunchOptions& options, const launch::DaemonStatus& status) {
-  if (options.daemon.context_tokens > 0 && options.daemon.context_tokens != status.context_tokens)
+  if (options.daemon.context_tokens > 0 && status.context_tokens > 0 &&
+      options.daemon.context_tokens != status.context_tokens)
     tell(std::format("the running daemon has a context of {} tokens; --ctx {} counts for the next",
                      status.context_tokens, options.daemon.context_tokens));
 }
@@ -45,7 +55,8 @@ launch::DaemonOrder daemon_order(DaemonOptions options, std::string session) {
   launch::DaemonOrder order;
   order.version = program_version();
   order.session = std::move(session);
-  order.model_path = options.model.native();
+  order.mode = options.mode;
+  order.model_path = options.mode == "local" ? options.model.native() : options.server_model;
   order.port = options.port;
   order.token = options.token;
   order.main = [options = std::move(options)](launch::DaemonStart start) {
@@ -66,6 +77,7 @@ launch::ClaudeConnection connection_to(const launch::DaemonStatus& status,
   return {.base_url = status.base_url,
           .session = session,
           .token = status.token,
+          .own_login = status.mode == backend::kCloud,
           .model_id = status.model_id,
           .context_tokens = status.context_tokens,
           .max_output_tokens = status.max_output_tokens};
@@ -73,7 +85,13 @@ launch::ClaudeConnection connection_to(const launch::DaemonStatus& status,
 
 std::expected<launch::DaemonStatus, std::string> wait_until_ready(const launch::Paths& paths,
                                                                   launch::Attached& daemon) {
-  const fs::path model = daemon.client.status().model_path;
+  const launch::DaemonStatus& first = daemon.client.status();
+  if (first.mode != "local") { // a server says itself what it does
+    TerminalLine line;
+    return launch::wait_ready(
+        paths, daemon, [&line](const launch::DaemonStatus& status) { line.write(status.detail); });
+  }
+  const fs::path model = first.model_path;
   if (model.empty())
     return std::unexpected("the running daemon serves no model. " + advice_without_model(paths));
   ProgressLine line("loading " + model.stem().string());
@@ -82,20 +100,18 @@ std::expected<launch::DaemonStatus, std::string> wait_until_ready(const launch::
 }
 
 int launch_claude(const launch::Paths& paths, const LaunchOptions& options) {
-  const auto fail = [](const std::string& sentence) {
-    tell(sentence);
-    return 1;
-  };
   const auto program = launch::find_claude(options.claude);
   if (!program)
     return fail(program.error());
-  if (options.daemon.model.empty() && !daemon_runs(paths))
+  if (options.daemon.mode == "local" && options.daemon.model.empty() && !daemon_runs(paths))
     return fail("no model is configured. " + advice_without_model(paths));
 
   const std::string session = text::random_text(8);
   launch::DaemonOrder order = daemon_order(options.daemon, session);
   if (!options.insists_on_model)
     order.model_path.clear();
+  if (!options.insists_on_mode)
+    order.mode.clear();
   auto daemon = launch::attach_or_start(paths, order);
   if (!daemon)
     return fail(daemon.error());
@@ -103,8 +119,10 @@ int launch_claude(const launch::Paths& paths, const LaunchOptions& options) {
   const auto status = wait_until_ready(paths, *daemon);
   if (!status)
     return fail(status.error());
-  if (!is_ours)
+  if (!is_ours) {
     tell_what_does_not_apply(options, *status);
+    order.main = daemon_order(like_the_running(options.daemon, *status), session).main;
+  }
 
   std::error_code ignored;
   launch::ClaudeConnection connection = connection_to(*status, session);
@@ -127,8 +145,10 @@ int launch_claude(const launch::Paths& paths, const LaunchOptions& options) {
 
   for (const std::string& note : keeper.notes())
     tell(note);
-  if (const auto numbers = keeper.ask_session(2s))
+  if (const auto numbers = keeper.ask_session(2s)) {
     std::fputs(launch::session_summary(*numbers).c_str(), stderr);
+    write_speed(paths.state, keeper.status().mode, speed_of(*numbers));
+  }
   return exit_status;
 }
 

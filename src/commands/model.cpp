@@ -1,6 +1,7 @@
 #include "commands/model.h"
 
 #include "commands/progress_line.h"
+#include "commands/tell.h"
 #include "engine/gguf_info.h"
 #include "engine/projector_info.h"
 
@@ -71,11 +72,6 @@ std::string list(const std::vector<std::string>& texts) {
   for (const std::string& text : texts)
     joined += (joined.empty() ? "" : ", ") + text;
   return joined;
-}
-
-int fail(const std::string& sentence) {
-  std::fprintf(stderr, "anyclaude: %s\n", sentence.c_str());
-  return 1;
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 #include "commands/serve.h"
 
 #include "commands/advice.h"
+#include "commands/tell.h"
 #include "launch/claude_settings.h"
 #include "launch/daemon.h"
 
@@ -19,15 +20,15 @@ using namespace std::chrono_literals;
 
 /// The headers' credentials are the real Claude's; ours stands in the path.
 void print_pass_through(const DaemonAddress& address) {
-  const std::string text = std::format(R"(anyclaude {} is listening
+  const std::string text =
+      std::format(R"(anyclaude {} is listening
 
   ANTHROPIC_BASE_URL={}
 
 That variable leads a client of the Messages API to the real Claude through here, with a key or login
 of its own. Ctrl-C ends it.
 )",
-                                       program_version(),
-                                       launch::url_with_token(address.base_url, address.token));
+                  program_version(), launch::url_with_token(address.base_url, address.token));
   std::fputs(text.c_str(), stdout);
   std::fflush(stdout);
 }
@@ -53,14 +54,12 @@ int serve(const launch::Paths& paths, const DaemonOptions& options) {
   spdlog::set_pattern("%H:%M:%S.%e %^%l%$: %v");
   auto listener = launch::open_control_listener(paths);
   if (!listener) {
-    std::fprintf(stderr, "anyclaude: %s\n",
-                 listener.error().busy
-                     ? "a daemon runs already; `anyclaude` attaches to it, `anyclaude stop` ends it"
-                     : listener.error().message.c_str());
-    return 1;
+    return fail(listener.error().busy
+                    ? "a daemon runs already; `anyclaude` attaches to it, `anyclaude stop` ends it"
+                    : listener.error().message);
   }
-  const bool passes_through = !options.claude_url.empty();
-  if (options.model.empty() && !passes_through)
+  const bool passes_through = options.mode == "claude";
+  if (options.mode == "local" && options.model.empty())
     spdlog::warn("no model is configured. {}", advice_without_model(paths));
   return run_daemon(options, std::move(*listener),
                     passes_through ? print_pass_through : print_address);
@@ -69,8 +68,7 @@ int serve(const launch::Paths& paths, const DaemonOptions& options) {
 int stop(const launch::Paths& paths) {
   const auto stopped = launch::stop_daemon(paths, 15s);
   if (!stopped) {
-    std::fprintf(stderr, "anyclaude: %s\n", stopped.error().c_str());
-    return 1;
+    return fail(stopped.error());
   }
   std::puts(*stopped ? "the daemon has ended" : "no daemon was running");
   return 0;

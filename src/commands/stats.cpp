@@ -1,6 +1,7 @@
 #include "commands/stats.h"
 
 #include "anthropic/json.h"
+#include "commands/tell.h"
 #include "telemetry/history.h"
 #include "telemetry/periods.h"
 #include "telemetry/records_json.h"
@@ -23,11 +24,6 @@ using text::duration;
 using text::grouped;
 
 constexpr int kUsageError = 2;
-
-int fail(int status, const std::string& sentence) {
-  std::fprintf(stderr, "anyclaude: %s\n", sentence.c_str());
-  return status;
-}
 
 std::int64_t now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -83,10 +79,10 @@ void print_json(const std::vector<Period>& days, const Period& all) {
 int print_stats(const launch::Paths& paths, const StatsOptions& options) {
   const auto since = telemetry::parse_since(options.since, now_ms());
   if (!since)
-    return fail(kUsageError, "--since: " + since.error());
+    return fail("--since: " + since.error(), kUsageError);
   const auto records = telemetry::read_history(paths.history(), *since);
   if (!records)
-    return fail(1, records.error());
+    return fail(records.error());
   const auto days = telemetry::by_period(*records, telemetry::local_day);
   const Period all = telemetry::summed("in all", *records);
   if (options.json)

@@ -1,6 +1,7 @@
 #include "commands/top.h"
 
 #include "commands/daemon.h"
+#include "commands/tell.h"
 #include "commands/top_view.h"
 #include "launch/control_client.h"
 
@@ -25,11 +26,6 @@ using namespace std::chrono_literals;
 
 constexpr auto kLookAgain = 500ms;
 constexpr int kPrintedColumns = 100;
-
-int fail(const std::string& sentence) {
-  std::fprintf(stderr, "anyclaude: %s\n", sentence.c_str());
-  return 1;
-}
 
 /// Nothing when the daemon has gone or does not answer.
 std::optional<Json> look(launch::ControlClient& daemon) {

@@ -1,6 +1,7 @@
 #include "commands/ui.h"
 
 #include "commands/daemon.h"
+#include "commands/tell.h"
 #include "launch/captured_process.h"
 #include "launch/control_client.h"
 #include "launch/descriptor.h"
@@ -59,10 +60,6 @@ std::expected<fs::path, std::string> write_way(const fs::path& folder, const std
 } // namespace
 
 int open_dashboard(const launch::Paths& paths) {
-  const auto fail = [](const std::string& sentence) {
-    std::fprintf(stderr, "anyclaude: %s\n", sentence.c_str());
-    return 1;
-  };
   auto daemon =
       launch::ControlClient::connect(paths.control_socket(), {program_version(), 0, "", false});
   if (!daemon)

@@ -8,39 +8,20 @@ namespace anyclaude::engine {
 
 namespace {
 
-constexpr double kShare = 0.04;         // of the computing time that copying may take
-constexpr std::size_t kProbeSteps = 16; // of the pool: the least between two probes
-constexpr double kLongestProbe = 250;   // milliseconds that a request may have to wait for one
-constexpr int kReadAhead = 4;           // blocks that are read before they are wanted
-constexpr double kMostCredit = 1000;    // milliseconds
-constexpr std::size_t kMostKept = 64;   // prefixes that wait to be copied
-constexpr int kShortest = 16;           // of a block that an end of a prefix must have to be one
+constexpr double kLongestProbe = 250;  // milliseconds that a request may have to wait for one
+constexpr std::size_t kMostLeaving = 64; // prefixes, when a request comes
+constexpr int kShortest = 16;          // of a block that an end of a prefix must have to be one
 
 } // namespace
 
 BlockMover::BlockMover(Decoder& decoder, kv::PrefixTree& tree, kv::BlockStore& store,
-                       BlockMoverOptions options)
-    : decoder_(decoder), tree_(tree), store_(store), options_(std::move(options)),
-      costs_(tree.capacity() / kProbeSteps) {
+                       MoverOptions options)
+    : PrefixMover(decoder, store, std::move(options), tree.capacity()), tree_(tree) {
   tree_.before_giving_up([this](const kv::PrefixTree::Idle& idle) { before_giving_up(idle); });
 }
 
 BlockMover::~BlockMover() {
   tree_.before_giving_up({});
-}
-
-/// Reading goes on beside loading.
-bool BlockMover::is_slower_than_computing(std::span<const Piece> pieces, int reused) const {
-  std::size_t bytes = 0;
-  std::size_t on_disk = 0;
-  for (const Piece& piece : pieces) {
-    bytes += piece.bytes;
-    on_disk += piece.is_in_memory ? 0 : piece.bytes;
-  }
-  const auto loading = costs_.import_time(bytes);
-  const auto reading = store_.read_time(on_disk);
-  const auto computing = costs_.compute_time(reused, pieces.back().end);
-  return computing && std::max(loading.value_or(0), reading.value_or(0)) >= *computing;
 }
 
 std::deque<BlockMover::Piece> BlockMover::admit(const std::string& tenant,
@@ -61,38 +42,23 @@ std::deque<BlockMover::Piece> BlockMover::admit(const std::string& tenant,
   store_.pin(tenant, tokens.first(static_cast<std::size_t>(stable)));
   store_.count_hit(pieces, found, static_cast<int>(tokens.size()));
   const double rent = costs_.foreign_cell(TransferCosts::kTile).value_or(0);
-  move_out(rent * ahead / TransferCosts::kTile, kMostKept);
+  move_out(rent * ahead / TransferCosts::kTile, kMostLeaving);
   return {missing.begin(), missing.end()};
 }
 
-std::optional<int> BlockMover::bring_back(const std::deque<Piece>& pieces, SequenceId sequence,
-                                          std::span<const Token> tokens) {
-  std::vector<kv::BlockKey> next;
-  for (const Piece& piece : pieces | std::views::take(kReadAhead))
-    next.push_back(piece.key);
-  store_.expect(next);
-  const Piece& piece = pieces.front();
-  auto [have, block] = store_.fetch(piece.key);
-  if (have == kv::BlockStore::Have::coming) {
-    coming_ = piece.key;
-    return std::nullopt;
-  }
+bool BlockMover::load(const kv::Block& block, const Piece& piece, SequenceId sequence,
+                      std::span<const Token> tokens) {
   const int begin = tree_.length(sequence);
-  if (!block || begin >= piece.end || begin < piece.begin || !tree_.reserve(block->tokens.size()))
-    return 0;
-  const double started = options_.now();
-  if (!decoder_.import_cells(sequence, begin, piece.end, block->begin, block->end(), block->cells,
-                             block->tokens)) {
+  if (begin >= piece.end || begin < piece.begin || !tree_.reserve(block.tokens.size()))
+    return false;
+  if (!decoder_.import_cells(sequence, begin, piece.end, block.begin, block.end(), block.cells,
+                             block.tokens)) {
     store_.forget(piece.key);
-    return 0;
+    return false;
   }
-  costs_.imported(block->cells.size(), options_.now() - started);
-  store_.done(std::move(block));
-  const int count = piece.end - begin;
-  tree_.extend(sequence,
-               tokens.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count)));
-  stats_.restored_tokens += static_cast<std::uint64_t>(count);
-  return count;
+  tree_.extend(sequence, tokens.subspan(static_cast<std::size_t>(begin),
+                                        static_cast<std::size_t>(piece.end - begin)));
+  return true;
 }
 
 void BlockMover::keep(const std::string& tenant, std::span<const Token> tokens, int stable) {
@@ -100,9 +66,7 @@ void BlockMover::keep(const std::string& tenant, std::span<const Token> tokens, 
     return other.tenant == tenant && other.tokens.size() <= tokens.size() &&
            std::ranges::equal(other.tokens, tokens.first(other.tokens.size()));
   });
-  if (keeping_.size() == kMostKept)
-    keeping_.pop_front();
-  keeping_.push_back({tenant, {tokens.begin(), tokens.end()}, stable});
+  remember(tenant, tokens, stable);
 }
 
 void BlockMover::left(SequenceId sequence) {
@@ -113,27 +77,17 @@ void BlockMover::left(SequenceId sequence) {
 }
 
 void BlockMover::computed(int tokens, std::size_t span, double milliseconds) {
-  costs_.computed(tokens, span, milliseconds);
+  PrefixMover::computed(tokens, span, milliseconds);
   rent_ += costs_.foreign_cell(tokens).value_or(0);
-  credit_ = std::min(kMostCredit, credit_ + kShare * milliseconds);
-  copied_ = false;
 }
 
 void BlockMover::between_batches() {
-  store_.pump();
-  const auto bytes = static_cast<std::size_t>(bytes_per_token_ * store_.block_tokens());
-  if (!copied_ && credit_ > 0 && credit_ >= costs_.export_time(bytes).value_or(0)) {
-    const double started = options_.now();
-    copy_next();
-    credit_ -= options_.now() - started;
-  }
+  PrefixMover::between_batches();
   move_out(0, 1);
 }
 
 bool BlockMover::work_while_idle() {
-  answering_ = false;
-  store_.pump();
-  return copy_next() || measure_import() || probe();
+  return PrefixMover::work_while_idle() || measure_import() || probe();
 }
 
 /// How many leading tokens need not be copied: stored, or too few behind what is.
@@ -155,7 +109,6 @@ std::span<const Token> BlockMover::first_missing(const std::string& tenant,
   return tokens.first(std::min(tokens.size(), kv::block_end(tokens, begin, whole)));
 }
 
-/// Copies the next block that is not stored yet; false when there is none.
 bool BlockMover::copy_next() {
   const bool may_have_to_leave = static_cast<double>(tree_.used()) >=
                                  options_.from_share * static_cast<double>(tree_.capacity());
@@ -174,6 +127,7 @@ bool BlockMover::copy_next() {
     const auto holder = tree_.holder(next.tenant, prefix);
     if (holder && copy_block(next.tenant, prefix, *holder))
       return true;
+    lost_tokens_ += next.tokens.size() - static_cast<std::size_t>(last_block(prefix));
   }
   return false;
 }
@@ -184,15 +138,8 @@ bool BlockMover::copy_block(const std::string& tenant, std::span<const Token> to
   const int end = static_cast<int>(tokens.size());
   const int begin = last_block(tokens);
   auto cells = store_.buffer();
-  const double started = options_.now();
-  if (!decoder_.export_cells(sequence, begin, end, cells))
-    return false;
-  costs_.exported(cells.size(), options_.now() - started);
-  bytes_per_token_ = static_cast<double>(cells.size()) / (end - begin);
-  copied_ = true;
-  constexpr double kUnknown = 1; // until prompts were computed: every block alike
-  return store_.put(tenant, tokens, std::move(cells),
-                    costs_.compute_time(begin, end).value_or(kUnknown) / 1000);
+  return export_cells(sequence, begin, end, cells) &&
+         store_.put(tenant, tokens, std::move(cells), seconds(begin, end));
 }
 
 /// Where the last block of these tokens begins.
@@ -235,10 +182,10 @@ void BlockMover::move_out(double ahead, std::size_t most) {
     left(sequence); // whatever comes of it, it is not looked at again at once
     const auto idle = tree_.idle(sequence);
     if (stored(idle.tenant, idle.tokens) < idle.tokens.size()) {
-      keep(idle.tenant, idle.tokens);
+      keep(idle.tenant, idle.tokens, 0);
       continue;
     }
-    stats_.moved_out_tokens += idle.tokens.size() - static_cast<std::size_t>(idle.begin);
+    moved_out_tokens_ += idle.tokens.size() - static_cast<std::size_t>(idle.begin);
     tree_.move_out(sequence);
   }
 }

@@ -52,4 +52,17 @@ std::vector<int> plan_checkpoints(std::span<const int> boundaries, int reused, i
   return plan;
 }
 
+std::vector<int> thin_checkpoints(std::span<const int> places) {
+  std::vector<int> kept;
+  const auto back = [&](int place) { return places.back() - place; };
+  for (std::size_t i = places.size(); i-- > 0;) {
+    // Without it, is the one before it still near enough to the one behind?
+    const bool is_spared = i == 0 || i + 2 >= places.size();
+    if (is_spared || back(places[i - 1]) > 2 * back(kept.back()))
+      kept.push_back(places[i]);
+  }
+  std::ranges::reverse(kept);
+  return kept;
+}
+
 } // namespace anyclaude::engine

@@ -101,6 +101,12 @@ std::string verdict_key(const EngineOptions& options, const Model& model) {
 
 } // namespace
 
+bool is_store_inert(const SchedulerStats& stats) {
+  constexpr std::uint64_t kMuch = 4096; // tokens
+  return stats.has_disk && stats.computed_tokens >= kMuch && stats.store.written == 0 &&
+         stats.store.unwritten_bytes == 0;
+}
+
 struct Engine::State {
   struct Guard { // between a job's callbacks and the end of its handle
     std::mutex mutex;
@@ -124,6 +130,7 @@ struct Engine::State {
   bool load();
   std::expected<void, std::string> load_projector();
   bool may_reuse();
+  bool has_disk() const;
   std::unique_ptr<kv::BlockStore> make_store() const;
   void serve();
   void warn_of_an_idle_store();
@@ -190,21 +197,38 @@ bool Engine::State::may_reuse() {
   return verdict->exact;
 }
 
+bool Engine::State::has_disk() const {
+  return options.keeps_prefixes && !options.cache_folder.empty();
+}
+
+/// Null where it would be of no use: checkpoints are in host memory already.
 std::unique_ptr<kv::BlockStore> Engine::State::make_store() const {
+  if (!reuse || (!has_disk() && model->facts().memory != MemoryKind::full_attention))
+    return nullptr;
   StoreSetting setting;
-  if (options.keeps_prefixes && !options.cache_folder.empty())
+  if (has_disk())
     setting.folder = options.cache_folder / "prefixes";
   setting.hashes = options.cache_folder / "model-hashes";
   setting.model = options.model;
   setting.name = model->facts().id;
-  setting.kv_type = options.kv_type;
-  setting.uses_gpu = model->uses_gpu();
-  const int original = model->facts().original_context_tokens;
-  setting.exceeds_original_context = original > 0 && decoder->context_tokens() > original;
-  // As much again as the pool has, where there is memory for it.
+  const ModelFacts& facts = model->facts();
+  const int original = facts.original_context_tokens;
+  setting.cells = {
+      .memory = facts.memory,
+      .kv_type = options.kv_type,
+      .uses_gpu = model->uses_gpu(),
+      .exceeds_original_context = original > 0 && decoder->context_tokens() > original,
+      .own_attention = decoder->uses_own_attention(),
+      .extra_buffers = model->uses_extra_buffers(),
+      .rotation_disabled = rotation_disabled(),
+      .libraries = library_versions(),
+  };
+  // As much again as the pool has, where there is memory for it, and what checkpoints may have.
   const std::uint64_t pool =
-      model->facts().kv_bytes_per_token * static_cast<std::uint64_t>(decoder->context_tokens());
-  setting.memory_bytes = std::min(pool, available_memory() / 8);
+      facts.kv_bytes_per_token * static_cast<std::uint64_t>(decoder->context_tokens());
+  const std::uint64_t states =
+      facts.memory == MemoryKind::full_attention ? 0 : kMostCheckpointBytes;
+  setting.memory_bytes = std::min(pool + states, available_memory() / 8);
   setting.disk_bytes = options.store_bytes;
   return open_store(setting);
 }
@@ -275,7 +299,7 @@ bool Engine::State::load() {
       !error.empty())
     return fail(std::move(error));
   context.sequences += has_state ? 0 : 1; // for what moves blocks
-  context.moves_blocks = !has_state;
+  context.moves_blocks = !has_state || has_disk();
   auto created = LlamaDecoder::create(*model, context);
   if (!created)
     return fail(created.error());
@@ -296,8 +320,7 @@ bool Engine::State::load() {
   scheduling.checkpoints = has_state;
   scheduling.checkpoint_bytes = std::min(kMostCheckpointBytes, available_memory() / 8);
   scheduling.separate = !model->uses_gpu();
-  if (!has_state)
-    store = make_store();
+  store = make_store();
   scheduling.store_from_share = kStoreFrom;
   scheduling.store = store.get();
   scheduler = std::make_unique<Scheduler>(*decoder, scheduling);
@@ -376,16 +399,15 @@ bool Engine::State::is_stopping() const {
   return stopping;
 }
 
-/// A store that takes nothing in looks like one that works, only slower. Once, with nothing to do.
+/// A store that takes nothing in looks like one that works, only slower. Once, when all that is to be
+/// stored should have been.
 void Engine::State::warn_of_an_idle_store() {
-  constexpr std::uint64_t kMuch = 4096; // tokens
-  if (store_was_checked || !store || stats.computed_tokens < kMuch)
+  if (store_was_checked || !is_store_inert(stats))
     return;
   store_was_checked = true;
-  if (stats.store.blocks == 0)
-    spdlog::warn("{} tokens were computed and none of them could be stored: what leaves the pool "
-                 "will be computed again",
-                 stats.computed_tokens);
+  spdlog::warn("{} tokens were computed and nothing was stored on the disk: they will be computed "
+               "again after a restart",
+               stats.computed_tokens);
 }
 
 void Engine::State::serve() {

@@ -44,6 +44,9 @@ struct EngineStatus {
   std::string error;  // when failed
 };
 
+/// Whether a store that should have stored something by now has stored nothing.
+bool is_store_inert(const SchedulerStats& stats);
+
 /// One model and the one thread that makes every libllama call for it. All functions are
 /// thread-safe.
 class Engine {

@@ -6,6 +6,8 @@
 #include <llama.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <fstream>
 #include <limits>
 #include <stdexcept>
@@ -25,6 +27,21 @@ int physical_cores() {
   if (std::ifstream("/sys/devices/system/cpu/smt/active") >> smt && smt == 1)
     return std::max(1, logical / 2);
   return logical;
+}
+
+/// How libllama (0.7) writes a sequence: a magic number and the sequence's, which are the same for
+/// all of ours that pass; then the number of streams, that of cells, and for each cell its position
+/// in front. The state, if the model has one, stands behind all cells. What is written is looked at,
+/// so that another layout is refused and not misread.
+constexpr std::size_t kBlobHead = 8;
+constexpr std::size_t kBlobFixed = kBlobHead + 3 * sizeof(std::uint32_t);
+
+bool blob_holds(std::span<const std::byte> blob, int cells, int position) {
+  std::array<std::uint32_t, 3> facts{}; // streams, cells, position of the first one
+  if (blob.size() < kBlobFixed)
+    return false;
+  std::memcpy(facts.data(), blob.data() + kBlobHead, sizeof facts);
+  return facts[0] == 1 && std::cmp_equal(facts[1], cells) && std::cmp_equal(facts[2], position);
 }
 
 } // namespace
@@ -81,6 +98,8 @@ LlamaDecoder::create(const Model& model, const ContextOptions& options) {
     return std::unexpected("cannot make a context of " + std::to_string(options.context_tokens) +
                            " tokens: not enough memory; start with a smaller --ctx");
   decoder->memory_ = llama_get_memory(decoder->context_);
+  if (options.moves_blocks && model.facts().memory != MemoryKind::full_attention)
+    decoder->no_state_ = decoder->save(decoder->passing_);
   return decoder;
 }
 
@@ -236,7 +255,9 @@ std::vector<std::byte> LlamaDecoder::save(SequenceId sequence) {
 }
 
 /// libllama checks the shapes of a state and not its place, so the positions are looked at behind
-/// it: the last one, and that the window of a sliding-window model has no hole at its beginning.
+/// it. Of a window: the last one, and that there is no hole at its beginning. A recurrent state has
+/// one position; of a mixture the first one is the later and the last one the earlier of both parts,
+/// so both have to be the end.
 bool LlamaDecoder::restore(SequenceId sequence, std::span<const std::byte> state, int length) {
   constexpr llama_state_seq_flags kFlags = LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY;
   const auto* data = reinterpret_cast<const std::uint8_t*>(state.data());
@@ -244,9 +265,10 @@ bool LlamaDecoder::restore(SequenceId sequence, std::span<const std::byte> state
     return false;
   const int first = llama_memory_seq_pos_min(memory_, sequence);
   const int last = llama_memory_seq_pos_max(memory_, sequence);
-  const int window = llama_model_n_swa(model_.handle());
   const ImagePositions& positions = positions_[static_cast<std::size_t>(sequence)];
-  const bool begins = window == 0 || first <= std::max(0, positions.at(length) - window);
+  const bool begins = model_.facts().memory == MemoryKind::sliding_window
+                          ? first <= std::max(0, positions.at(length) - model_.facts().window)
+                          : ends_at(positions, length, first);
   return ends_at(positions, length, last) && first >= 0 && begins;
 }
 
@@ -263,21 +285,51 @@ bool LlamaDecoder::passing_holds(const ImagePositions& positions, int begin, int
          ends_at(positions, end, llama_memory_seq_pos_max(memory_, passing_) - offset);
 }
 
+bool LlamaDecoder::export_passing(std::vector<std::byte>& bytes) const {
+  bytes.resize(llama_state_seq_get_size_ext(context_, passing_, 0));
+  auto* data = reinterpret_cast<std::uint8_t*>(bytes.data());
+  const std::size_t written =
+      llama_state_seq_get_data_ext(context_, data, bytes.size(), passing_, 0);
+  return written > 0 && written == bytes.size();
+}
+
+/// Of a model with a state: writes the cells alone, with the state of an empty sequence behind them.
+/// The positions that libllama tells are those of the state, so those in the bytes are looked at.
+bool LlamaDecoder::export_passing_cells(int cells, int position, std::vector<std::byte>& bytes) {
+  // A recurrent state came along whatever the range, and need not be written. A window stays: of
+  // cells that are in it too.
+  constexpr llama_state_seq_flags kFlags = LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY;
+  llama_state_seq_set_data_ext(context_, reinterpret_cast<const std::uint8_t*>(no_state_.data()),
+                               no_state_.size(), passing_, kFlags);
+  const std::vector<std::byte> state = save(passing_);
+  if (state.size() < kBlobHead || !export_passing(bytes) || bytes.size() < state.size())
+    return false;
+  const auto body = std::span(state).subspan(kBlobHead);
+  if (!std::ranges::equal(std::span(bytes).last(body.size()), body))
+    return false;
+  bytes.resize(bytes.size() - body.size());
+  const auto nothing = std::span(no_state_).subspan(kBlobHead);
+  bytes.insert(bytes.end(), nothing.begin(), nothing.end());
+  return blob_holds(bytes, cells, position);
+}
+
 /// libllama writes sequences, not ranges, so the range becomes a sequence for the moment. That sets
 /// bits on its cells and copies nothing.
 bool LlamaDecoder::export_cells(SequenceId sequence, int begin, int end,
                                 std::vector<std::byte>& bytes) {
   if (passing_ < 0)
     return false;
-  share(sequence, passing_, begin, end);
-  std::size_t written = 0;
-  if (passing_holds(positions_[static_cast<std::size_t>(sequence)], begin, end, 0)) {
-    bytes.resize(llama_state_seq_get_size_ext(context_, passing_, 0));
-    auto* data = reinterpret_cast<std::uint8_t*>(bytes.data());
-    written = llama_state_seq_get_data_ext(context_, data, bytes.size(), passing_, 0);
+  if (model_.facts().memory == MemoryKind::recurrent) {
+    bytes.clear();
+    return true;
   }
+  share(sequence, passing_, begin, end);
+  const ImagePositions& positions = positions_[static_cast<std::size_t>(sequence)];
+  const bool done = no_state_.empty()
+                        ? passing_holds(positions, begin, end, 0) && export_passing(bytes)
+                        : export_passing_cells(end - begin, positions.at(begin), bytes);
   clear(passing_);
-  return written > 0 && written == bytes.size();
+  return done;
 }
 
 /// Reading a state clears the sequence that it is read into, so each block is read into one of its
@@ -291,13 +343,22 @@ bool LlamaDecoder::import_cells(SequenceId sequence, int begin, int end, int fir
   ImagePositions positions = mine;
   positions.forget(first, std::numeric_limits<int>::max());
   positions.add(first, tokens);
+  if (model_.facts().memory == MemoryKind::recurrent) {
+    if (bytes.empty())
+      mine.copy(positions, begin, end);
+    return bytes.empty();
+  }
+  if (!no_state_.empty() && !blob_holds(bytes, last - first, positions.at(first)))
+    return false;
   const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
   bool taken =
       llama_state_seq_set_data_ext(context_, data, bytes.size(), passing_, 0) == bytes.size();
-  const bool alone = first > 0 && llama_memory_seq_pos_max(memory_, sequence) < 0;
-  const int offset =
-      taken && alone ? llama_memory_seq_pos_min(memory_, passing_) - positions.at(first) : 0;
-  taken = taken && passing_holds(positions, first, last, offset);
+  int offset = 0;
+  if (taken && no_state_.empty()) { // else the positions that libllama tells are those of the state
+    const bool alone = first > 0 && llama_memory_seq_pos_max(memory_, sequence) < 0;
+    offset = alone ? llama_memory_seq_pos_min(memory_, passing_) - positions.at(first) : 0;
+    taken = passing_holds(positions, first, last, offset);
+  }
   if (taken) {
     llama_memory_seq_cp(memory_, passing_, sequence, positions.at(begin) + offset,
                         positions.at(end) + offset);

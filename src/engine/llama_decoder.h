@@ -66,6 +66,8 @@ class LlamaDecoder : public Decoder {
   void interrupt() { interrupted_ = true; }
 
   int context_tokens() const;
+  /// Whether CpuAttention computes the attention.
+  bool uses_own_attention() const { return attention_ != nullptr; }
 
   /// Bytes of the state that one sequence of this model can have, beside its cells of full
   /// attention: what every further sequence costs, and about the size of a checkpoint. Computes one
@@ -78,6 +80,8 @@ class LlamaDecoder : public Decoder {
   static bool see(ggml_tensor* node, bool ask, void* self);
   static bool ends_at(const ImagePositions& positions, int length, int last);
   bool passing_holds(const ImagePositions& positions, int begin, int end, int offset) const;
+  bool export_passing(std::vector<std::byte>& bytes) const;
+  bool export_passing_cells(int cells, int position, std::vector<std::byte>& bytes);
   DecodeStatus compute(const llama_batch& batch);
 
   const Model& model_;
@@ -87,6 +91,7 @@ class LlamaDecoder : public Decoder {
   std::size_t span_ = 0;                          // of the last batch
   std::unique_ptr<CpuAttention> attention_;       // null where ggml computes it
   SequenceId passing_ = -1;                       // what cells pass through on their way out and in
+  std::vector<std::byte> no_state_;               // of an empty sequence, where the model has states
   std::vector<ImagePositions> positions_;         // by sequence
   int image_tokens_ = 0;                          // the most that an image may have
   std::unique_ptr<const TokenBytes> token_bytes_; // made when a constraint first needs it

@@ -197,6 +197,7 @@ Model::load(const ModelOptions& options, const std::function<bool(float)>& progr
                            (reason.empty() ? "libllama gave no reason" : reason));
   }
   std::unique_ptr<Model> model(new Model(handle));
+  model->uses_extra_buffers_ = params.use_extra_bufts;
   model->uses_gpu_ = options.gpu_layers != 0 && llama_supports_gpu_offload();
   if (llama_model_has_encoder(handle) || !llama_model_has_decoder(handle))
     return std::unexpected("the model " + path +

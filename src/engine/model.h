@@ -67,6 +67,8 @@ class Model {
   int vocab_size() const;
   /// Whether layers may have been put on a GPU.
   bool uses_gpu() const { return uses_gpu_; }
+  /// Whether ggml may lay weights out for the kernels of this CPU (its "extra" buffers).
+  bool uses_extra_buffers() const { return uses_extra_buffers_; }
 
   /// Tokens of `text`. With `parse_special` the text of control tokens becomes those tokens;
   /// without, it stays text. No beginning-of-sequence token is added.
@@ -89,6 +91,7 @@ class Model {
 
   llama_model* model_;
   bool uses_gpu_ = false;
+  bool uses_extra_buffers_ = true;
   ModelFacts facts_;
   std::vector<std::string> control_texts_;
 };

@@ -4,6 +4,7 @@
 #include "kv/stored_model.h"
 
 #include <ggml.h>
+#include <llama.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -19,16 +20,8 @@ namespace {
 
 constexpr std::uint64_t kMostDiskBytes = std::uint64_t{64} << 30; // unless told otherwise
 
-/// Everything that changes the bytes of a model's cells. Settings that only change how they are
-/// computed, such as threads and batches, do so by no more than batch shapes do.
-std::string fingerprint(const StoreSetting& setting, const std::string& content) {
-  // libggml turns the values of q8_0 caches by a rotation unless this is set.
-  const char* rotation = std::getenv("LLAMA_ATTN_ROT_DISABLE");
-  return std::format("1 model={} kv={} device={} rope={} ggml={}-{} rotation={}", content,
-                     setting.kv_type, setting.uses_gpu ? "gpu" : "cpu",
-                     setting.exceeds_original_context ? "long" : "short", ggml_version(),
-                     ggml_commit(), rotation ? rotation : "");
-}
+/// Tokens of a block of a memory without cells, which is but these tokens.
+constexpr int kBareBlockTokens = 4096;
 
 /// A quarter of what is free, with what the store has already.
 std::uint64_t default_disk_bytes(const std::filesystem::path& folder) {
@@ -41,8 +34,8 @@ std::uint64_t default_disk_bytes(const std::filesystem::path& folder) {
   return error ? 0 : std::min(kMostDiskBytes, (space.available + stored) / 4);
 }
 
-/// What the budget of all models leaves for this one, whose folder is `own`: the others keep at most
-/// half of it.
+/// What the budget of all models leaves for this one, whose folder is `own`: the others keep at
+/// most half of it.
 std::uint64_t share_of(std::uint64_t budget, const std::filesystem::path& root,
                        const std::filesystem::path& own, bool may_write) {
   std::uint64_t others = 0;
@@ -77,9 +70,32 @@ std::unique_ptr<kv::DiskTier> open_disk(const StoreSetting& setting, const std::
 
 } // namespace
 
+std::string library_versions() {
+  return std::format("llama {}, ggml {} {}", llama_version(), ggml_version(), ggml_commit());
+}
+
+std::string rotation_disabled() {
+  const char* rotation = std::getenv("LLAMA_ATTN_ROT_DISABLE");
+  return rotation ? rotation : "";
+}
+
+std::string cell_fingerprint(const std::string& model_hash, const CellSettings& settings) {
+  return std::format("2 model={} memory={} kv={} device={} rope={} attention={} buffers={} "
+                     "rotation={} libraries={}",
+                     model_hash, to_string(settings.memory), settings.kv_type,
+                     settings.uses_gpu ? "gpu" : "cpu",
+                     settings.exceeds_original_context ? "long" : "short",
+                     settings.own_attention ? "own" : "ggml",
+                     settings.extra_buffers ? "extra" : "plain", settings.rotation_disabled,
+                     settings.libraries);
+}
+
 std::unique_ptr<kv::BlockStore> open_store(const StoreSetting& setting) {
   kv::BlockStoreOptions options;
   options.memory_bytes = setting.memory_bytes;
+  options.checkpoints = setting.cells.memory != MemoryKind::full_attention;
+  if (setting.cells.memory == MemoryKind::recurrent)
+    options.block_tokens = kBareBlockTokens;
   std::unique_ptr<kv::DiskTier> disk;
   if (!setting.folder.empty()) {
     const std::string content = model_content_hash(setting.model, setting.hashes);
@@ -87,7 +103,7 @@ std::unique_ptr<kv::BlockStore> open_store(const StoreSetting& setting) {
       spdlog::warn("prefixes are not kept on the disk: {} cannot be read to its end",
                    setting.model.native());
     else {
-      options.fingerprint = fingerprint(setting, content);
+      options.fingerprint = cell_fingerprint(content, setting.cells);
       disk = open_disk(setting, options.fingerprint);
       if (disk)
         options.disk_bytes = share_of(

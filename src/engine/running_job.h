@@ -1,8 +1,8 @@
 #pragma once
 
-#include "engine/block_mover.h"
 #include "engine/decoder.h"
 #include "engine/job.h"
+#include "engine/prefix_mover.h"
 #include "text/stop_sequences.h"
 #include "text/utf8.h"
 
@@ -35,7 +35,12 @@ struct RunningJob {
   SequenceId sequence = -1;             // none while queued
   int computed = 0;                     // leading tokens whose cells the sequence holds
   int prompt_computed = 0;              // tokens of the prompt that were passed to decode
-  std::deque<BlockMover::Piece> stored; // what comes back from the store before it goes on
+  std::deque<PrefixMover::Piece> stored; // what comes back from the store before it goes on
+  int restored = 0;                     // tokens that came back so
+  std::size_t restore_bytes = 0;        // of what comes back
+  double restore_began = -1;            // milliseconds of the scheduler's clock; -1: it has not
+  bool restore_is_long = false;
+  bool may_restore = true;              // until that has failed
   std::vector<int> checkpoints;         // places behind which one is to be made, ascending
   int generated = 0;
   bool admitted = false;                // was in the running list before

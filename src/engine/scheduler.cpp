@@ -1,14 +1,19 @@
 #include "engine/scheduler.h"
 
+#include "engine/block_mover.h"
+#include "engine/checkpoint_mover.h"
 #include "engine/checkpoint_plan.h"
 #include "kv/checkpoint_tree.h"
 #include "kv/image_tokens.h"
 #include "kv/prefix_tree.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <bit>
 #include <chrono>
 #include <cstddef>
+#include <format>
 #include <stdexcept>
 #include <utility>
 
@@ -62,15 +67,19 @@ std::unique_ptr<kv::PrefixCache> make_tree(Decoder& decoder, const SchedulerOpti
   return std::make_unique<kv::PrefixTree>(decoder, cells, options.sequences);
 }
 
-std::unique_ptr<BlockMover> make_mover(Decoder& decoder, kv::PrefixCache& tree,
-                                       const SchedulerOptions& options) {
-  if (!options.store || !options.reuse || options.checkpoints)
+std::unique_ptr<PrefixMover> make_mover(Decoder& decoder, kv::PrefixCache& tree,
+                                        const SchedulerOptions& options) {
+  if (!options.store || !options.reuse)
     return nullptr;
+  const MoverOptions moving{.scratch = options.sequences,
+                            .batch_tokens = options.batch_tokens,
+                            .from_share = options.store_from_share,
+                            .now = options.clock};
+  if (options.checkpoints)
+    return std::make_unique<CheckpointMover>(decoder, dynamic_cast<kv::CheckpointTree&>(tree),
+                                             *options.store, moving);
   return std::make_unique<BlockMover>(decoder, dynamic_cast<kv::PrefixTree&>(tree), *options.store,
-                                      BlockMoverOptions{.scratch = options.sequences,
-                                                        .batch_tokens = options.batch_tokens,
-                                                        .from_share = options.store_from_share,
-                                                        .now = options.clock});
+                                      moving);
 }
 
 SchedulerOptions with_clock(SchedulerOptions options) {
@@ -207,17 +216,24 @@ bool Scheduler::try_start(RunningJob& job) {
   }
   job.sequence = lease->sequence;
   job.computed = lease->reused;
-  if (mover_)
+  int reused = lease->reused;
+  job.restored = 0;
+  job.restore_began = -1;
+  if (mover_ && job.may_restore)
     job.stored = mover_->admit(job.job.tenant, std::span(job.tokens).first(job.tokens.size() - 1),
-                               lease->reused, std::min(job.job.stable_tokens, size - 1));
-  if (options_.reuse && options_.checkpoints)
-    job.checkpoints =
-        beside_images(plan_checkpoints(job.job.boundaries, lease->reused, lease->known,
-                                       static_cast<int>(job.job.prompt.size())),
-                      job.tokens, lease->reused);
-  const int comes_back = job.stored.empty() ? lease->reused : job.stored.back().end;
+                               reused, std::min(job.job.stable_tokens, size - 1));
+  if (!job.stored.empty())
+    reused = job.stored.back().end;
+  if (options_.reuse && options_.checkpoints) {
+    job.checkpoints = beside_images(plan_checkpoints(job.job.boundaries, reused,
+                                                     std::max(reused, lease->known),
+                                                     static_cast<int>(job.job.prompt.size())),
+                                    job.tokens, reused);
+    if (!job.stored.empty()) // where others can start once it is there
+      job.checkpoints.insert(job.checkpoints.begin(), reused);
+  }
   for (const PlacedImage& image : job.job.images)
-    if (image.begin >= comes_back)
+    if (image.begin >= reused)
       image.input->want(); // the text in front of it is computed meanwhile
   if (!job.admitted) {
     job.admitted = true;
@@ -333,21 +349,72 @@ void Scheduler::bring_back() {
   mover_->answering(is_answering());
   for (const auto& job : running_)
     while (!job->stored.empty()) {
+      if (job->restore_began < 0)
+        begin_restore(*job);
       const auto brought = mover_->bring_back(job->stored, job->sequence, job->tokens);
-      if (!brought)
-        break; // it is being read
-      const int count = *brought;
-      job->stored.pop_front();
-      if (count == 0)
+      if (brought == PrefixMover::Brought::coming)
+        break;
+      if (brought == PrefixMover::Brought::no && options_.checkpoints) {
+        restart(*job);
+        return; // it is not among those that run any more
+      }
+      if (brought == PrefixMover::Brought::yes) {
+        job->restore_bytes += job->stored.front().bytes;
+        job->stored.pop_front();
+      } else {
         job->stored.clear();
+      }
+      const int count = tree_->length(job->sequence) - job->computed;
       job->computed += count;
+      job->restored += count;
       reused_tokens_ += static_cast<std::uint64_t>(count);
+      restored_tokens_ += static_cast<std::uint64_t>(count);
+      if (job->stored.empty())
+        end_restore(*job);
       const bool time_is_up = options_.clock() - begin > kMoment;
       if (!job->started() && (job->stored.empty() || time_is_up))
         job->emit(JobProgress{job->computed, static_cast<int>(job->job.prompt.size())});
       if (time_is_up || is_answering())
         return;
     }
+}
+
+void Scheduler::begin_restore(RunningJob& job) {
+  constexpr double kLong = 1000;                     // milliseconds that are worth a line in the log
+  constexpr std::size_t kLarge = std::size_t{1} << 30; // bytes, before any were measured
+  job.restore_began = options_.clock();
+  job.restore_bytes = 0;
+  const std::vector<PrefixMover::Piece> pieces(job.stored.begin(), job.stored.end());
+  std::size_t bytes = 0;
+  for (const PrefixMover::Piece& piece : pieces)
+    bytes += piece.bytes;
+  const auto expected = mover_->restore_time(pieces);
+  job.restore_is_long = expected ? *expected > kLong : bytes > kLarge;
+  if (job.restore_is_long)
+    spdlog::info("bringing back {} tokens ({:.0f} MiB){}", pieces.back().end - job.computed,
+                 static_cast<double>(bytes) / (1 << 20),
+                 expected ? std::format(", in about {:.1f} s", *expected / 1000) : "");
+}
+
+void Scheduler::end_restore(RunningJob& job) {
+  const double took = options_.clock() - std::exchange(job.restore_began, -1);
+  restored_bytes_ += job.restore_bytes;
+  restoring_ms_ += took;
+  if (std::exchange(job.restore_is_long, false) || took > 1000)
+    spdlog::info("{} tokens are back ({:.0f} MiB in {:.1f} s)", job.restored,
+                 static_cast<double>(job.restore_bytes) / (1 << 20), took / 1000);
+}
+
+/// Of a job that did not get all that it needs to go on from a checkpoint: begins it again, with
+/// what the model's memory has.
+void Scheduler::restart(RunningJob& job) {
+  reused_tokens_ -= static_cast<std::uint64_t>(job.restored);
+  restored_tokens_ -= static_cast<std::uint64_t>(job.restored);
+  job.restored = 0;
+  job.stored.clear();
+  job.may_restore = false;
+  tree_->drop(std::exchange(job.sequence, -1));
+  suspend(job);
 }
 
 /// One token of each running answer, then parts of the prompts in their turns; or, where both are
@@ -361,7 +428,8 @@ std::vector<BatchToken> Scheduler::compose() const {
     batch.back().output = count == job.pending(); // the last known token: sample behind it
   };
   for (const auto& job : running_)
-    if (job->streams() && std::cmp_less(batch.size(), options_.batch_tokens))
+    if (job->streams() && job->stored.empty() &&
+        std::cmp_less(batch.size(), options_.batch_tokens))
       put(*job, 1);
   std::vector<RunningJob*> waiting = prompts();
   turns_.arrange(waiting);
@@ -487,8 +555,12 @@ void Scheduler::after_batch(RunningJob& job, std::span<const BatchToken> batch) 
     return;
   tree_->extend(job.sequence, job.next(static_cast<std::size_t>(count)));
   job.computed += count;
-  if (std::ranges::binary_search(job.checkpoints, job.computed))
+  if (std::ranges::binary_search(job.checkpoints, job.computed)) {
     tree_->checkpoint(job.sequence);
+    if (mover_)
+      mover_->keep_checkpoint(job.job.tenant,
+                              std::span(job.tokens).first(static_cast<std::size_t>(job.computed)));
+  }
   if (!job.started()) {
     job.prompt_computed += count;
     computed_tokens_ += static_cast<std::uint64_t>(count);
@@ -586,9 +658,13 @@ SchedulerStats Scheduler::stats() const {
   stats.checkpoints = tree_->checkpoints();
   stats.checkpoint_bytes = tree_->checkpoint_bytes();
   if (mover_) {
-    stats.restored_tokens = mover_->stats().restored_tokens;
-    stats.moved_out_tokens = mover_->stats().moved_out_tokens;
+    stats.restored_tokens = restored_tokens_;
+    stats.moved_out_tokens = mover_->moved_out_tokens();
+    stats.restored_bytes = restored_bytes_;
+    stats.restoring_ms = restoring_ms_;
+    stats.lost_tokens = mover_->lost_tokens();
     stats.unstored_prefixes = mover_->waiting();
+    stats.has_disk = options_.store->has_disk();
     stats.store = options_.store->stats();
   }
   return stats;

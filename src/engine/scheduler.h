@@ -1,9 +1,9 @@
 #pragma once
 
 #include "engine/batch_costs.h"
-#include "engine/block_mover.h"
 #include "engine/decoder.h"
 #include "engine/job.h"
+#include "engine/prefix_mover.h"
 #include "engine/prompt_turns.h"
 #include "engine/running_job.h"
 #include "kv/prefix_cache.h"
@@ -39,10 +39,10 @@ struct SchedulerOptions {
   double gap_ms = 100;
   /// Milliseconds from any moment on; the steady clock when empty.
   std::function<double()> clock;
-  /// Where prefixes are kept that leave the pool; null: nowhere. Not with checkpoints. The decoder
-  /// must have sequence number `sequences` beside the others.
+  /// Where prefixes are kept that leave the pool; null: nowhere. The decoder must have sequence
+  /// number `sequences` beside the others, unless with checkpoints.
   kv::BlockStore* store = nullptr;
-  double store_from_share = 0; // of the pool: see BlockMoverOptions::from_share
+  double store_from_share = 0; // of the pool: see MoverOptions::from_share
 };
 
 struct SchedulerStats {
@@ -63,7 +63,11 @@ struct SchedulerStats {
   std::size_t checkpoint_bytes = 0;
   std::uint64_t restored_tokens = 0;  // of the reused ones, brought back from the store
   std::uint64_t moved_out_tokens = 0; // idle ones that left the pool for the store
-  std::size_t unstored_prefixes = 0;  // that wait to be copied to the store
+  std::uint64_t restored_bytes = 0;   // as they are stored
+  double restoring_ms = 0;            // from the first to the last piece, all requests added up
+  std::uint64_t lost_tokens = 0;      // worth keeping, and could not be stored
+  bool has_disk = false;              // beside the store's host memory
+  std::size_t unstored_prefixes = 0; // that wait to be copied to the store
   kv::BlockStoreStats store;
 };
 
@@ -114,6 +118,9 @@ class Scheduler {
   bool is_full() const;
   RunningJob* last_below(Priority priority) const;
   void bring_back();
+  void begin_restore(RunningJob& job);
+  void end_restore(RunningJob& job);
+  void restart(RunningJob& job);
   bool is_answering() const;
   std::vector<RunningJob*> prompts() const;
   void wait_for_what_comes();
@@ -135,7 +142,7 @@ class Scheduler {
   Decoder& decoder_;
   SchedulerOptions options_;
   std::unique_ptr<kv::PrefixCache> tree_;
-  std::unique_ptr<BlockMover> mover_; // null: without a store
+  std::unique_ptr<PrefixMover> mover_; // null: without a store
   BatchCosts costs_;
   PromptTurns turns_;
   std::list<std::unique_ptr<RunningJob>> running_; // in order of admission
@@ -147,6 +154,9 @@ class Scheduler {
   std::uint64_t computed_tokens_ = 0;
   std::uint64_t reused_tokens_ = 0;
   std::uint64_t generated_tokens_ = 0;
+  std::uint64_t restored_tokens_ = 0;
+  std::uint64_t restored_bytes_ = 0;
+  double restoring_ms_ = 0;
 };
 
 } // namespace anyclaude::engine

@@ -1,6 +1,10 @@
 #include "engine/transfer_costs.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
+#include <format>
+#include <sstream>
 
 namespace anyclaude::engine {
 
@@ -9,6 +13,9 @@ namespace {
 constexpr int kLargeBatch = 64; // tokens: what prompts are computed in
 constexpr double kDecay = 0.98; // of an older measurement's weight
 constexpr int kRepeats = 3;     // of a probe; the fastest counts
+constexpr const char* kTextFormat = "transfer-costs-1";
+constexpr double kKeptWeight = 10;     // of earlier processes' batches, at most
+constexpr double kKeptBytes = 1 << 22; // that an earlier process's rate counts for
 constexpr double kAnew = 1.5;   // times as many cells are worth another probe
 
 } // namespace
@@ -16,6 +23,11 @@ constexpr double kAnew = 1.5;   // times as many cells are worth another probe
 void TransferCosts::Rate::add(std::size_t bytes, double milliseconds) {
   bytes_ = bytes_ * kDecay + static_cast<double>(bytes);
   milliseconds_ = milliseconds_ * kDecay + milliseconds;
+}
+
+void TransferCosts::Rate::expect(double milliseconds_per_byte) {
+  bytes_ = kKeptBytes;
+  milliseconds_ = milliseconds_per_byte * kKeptBytes;
 }
 
 std::optional<double> TransferCosts::Rate::at(std::size_t bytes) const {
@@ -88,6 +100,35 @@ std::optional<double> TransferCosts::foreign_cell(int batch_tokens) const {
     if (const auto tile = tile_.slope())
       return batch_tokens * *tile / kTile;
   return std::nullopt;
+}
+
+std::string TransferCosts::text() const {
+  return std::format("{} {} {} {} {} {} {} {}\n", kTextFormat, export_.at(1).value_or(0),
+                     import_.at(1).value_or(0), weight_, x_, y_, xx_, xy_);
+}
+
+bool TransferCosts::read(const std::string& text) {
+  std::istringstream in(text);
+  std::string format;
+  std::array<double, 7> read{};
+  in >> format;
+  for (double& number : read)
+    in >> number;
+  const auto is_time = [](double number) { return std::isfinite(number) && number >= 0; };
+  if (!in || format != kTextFormat || !std::ranges::all_of(read, is_time))
+    return false;
+  const auto& [out, back, weight, x, y, xx, xy] = read;
+  if (out > 0)
+    export_.expect(out);
+  if (back > 0)
+    import_.expect(back);
+  const double scale = weight > kKeptWeight ? kKeptWeight / weight : 1;
+  weight_ = weight * scale;
+  x_ = x * scale;
+  y_ = y * scale;
+  xx_ = xx * scale;
+  xy_ = xy * scale;
+  return true;
 }
 
 std::optional<int> TransferCosts::wanted_probe(std::size_t cells) const {

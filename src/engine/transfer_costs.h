@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 
 namespace anyclaude::engine {
 
@@ -31,6 +32,12 @@ class TransferCosts {
   /// What one cell that belongs to others costs a batch.
   std::optional<double> foreign_cell(int batch_tokens) const;
 
+  /// What was measured of exporting, importing and computing, as a line for a later process with the
+  /// same model; what that measures itself soon counts more. False, and nothing is changed, where the
+  /// text is none of these.
+  std::string text() const;
+  bool read(const std::string& text);
+
   /// Size of a probe that would tell more, with so many cells of others in use.
   std::optional<int> wanted_probe(std::size_t cells) const;
 
@@ -39,6 +46,7 @@ class TransferCosts {
   class Rate {
    public:
     void add(std::size_t bytes, double milliseconds);
+    void expect(double milliseconds_per_byte);
     std::optional<double> at(std::size_t bytes) const;
 
    private:

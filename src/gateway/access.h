@@ -20,8 +20,8 @@ struct Token {
 /// The tenant of whoever started the server, where nobody chose a token.
 inline constexpr const char* kOwner = "owner";
 
-/// The tenant of a token that has none: 128 bits of a hash, so that the same token is the same tenant
-/// after a restart, and two never meet.
+/// The tenant of a token that has none: 128 bits of a hash, so that the same token is the same
+/// tenant after a restart, and two never meet.
 std::string tenant_of(std::string_view secret);
 
 struct AccessOptions {

@@ -277,7 +277,12 @@ void Gateway::answer(const Asked& asked, const anthropic::Request& request,
   // itself belongs to the backend's sink; were it held here too, nobody would notice a backend that
   // dropped it.
   const std::weak_ptr<MessageAnswer> weak = answer;
-  answer->open();
+  const auto verdict_time = backend_.verdict_time();
+  const bool waits = request.stream && verdict_time.count() > 0;
+  if (waits)
+    answer->open_with_first_word();
+  else
+    answer->open();
   asked.responder->on_disconnect(
       [weak, work = std::shared_ptr<backend::Generation>(std::move(*generation))]() mutable {
         if (const auto left = weak.lock()) {
@@ -285,6 +290,13 @@ void Gateway::answer(const Asked& asked, const anthropic::Request& request,
         }
         work.reset();
       });
+  if (waits) {
+    asked.responder->every(verdict_time, [weak] {
+      if (const auto opened = weak.lock()) {
+        opened->open(); // once; later calls do nothing
+      }
+    });
+  }
   if (request.stream) {
     asked.responder->every(options_.ping_period, [weak] {
       if (const auto pinged = weak.lock()) {

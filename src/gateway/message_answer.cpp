@@ -25,16 +25,12 @@ bool has_content(const anthropic::Event& event) {
   return false;
 }
 
-const anthropic::Error* failure_before_start(const std::vector<anthropic::Event>& events) {
-  for (const anthropic::Event& event : events) {
-    if (const auto* failed = std::get_if<anthropic::Failed>(&event)) {
-      return &failed->error;
-    }
-    if (!std::holds_alternative<anthropic::PrefillProgress>(event)) {
-      return nullptr;
-    }
-  }
-  return nullptr;
+/// The first event that decides how the answer begins; null: none has come.
+const anthropic::Event* first_word(const std::vector<anthropic::Event>& events) {
+  const auto found = std::ranges::find_if(events, [](const anthropic::Event& event) {
+    return !std::holds_alternative<anthropic::PrefillProgress>(event);
+  });
+  return found == events.end() ? nullptr : &*found;
 }
 
 } // namespace
@@ -78,16 +74,32 @@ void MessageAnswer::on_event(anthropic::Event event) {
     handle(event);
   } else {
     early_.push_back(std::move(event));
+    if (opens_itself_ && first_word(early_) != nullptr) {
+      open_now();
+    }
   }
 }
 
 void MessageAnswer::open() {
   const std::scoped_lock lock(mutex_);
+  open_now();
+}
+
+void MessageAnswer::open_with_first_word() {
+  const std::scoped_lock lock(mutex_);
+  opens_itself_ = true;
+  if (first_word(early_) != nullptr) {
+    open_now();
+  }
+}
+
+void MessageAnswer::open_now() {
   if (ended_ || std::exchange(open_, true)) {
     return;
   }
-  if (const anthropic::Error* failure = failure_before_start(early_)) {
-    reply(*failure); // the status is still ours to choose
+  const anthropic::Event* first = first_word(early_);
+  if (const auto* failed = first != nullptr ? std::get_if<anthropic::Failed>(first) : nullptr) {
+    reply(failed->error); // the status is still ours to choose
     return;
   }
   if (options_.stream) {

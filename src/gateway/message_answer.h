@@ -43,6 +43,10 @@ class MessageAnswer {
   /// The backend has begun: a stream sends its headers and a ping now.
   void open();
 
+  /// The same as soon as the backend says the first word of its answer, or open() is called: a
+  /// failure until then becomes the HTTP status.
+  void open_with_first_word();
+
   /// The backend did not begin.
   void refuse(const anthropic::Error& error);
 
@@ -55,6 +59,7 @@ class MessageAnswer {
   void client_left();
 
  private:
+  void open_now();
   void handle(const anthropic::Event& event);
   void measure(const anthropic::Event& event);
   void show(const anthropic::Event& event) const;
@@ -75,6 +80,7 @@ class MessageAnswer {
   anthropic::SseEncoder encoder_;
   anthropic::MessageBuilder builder_;
   std::vector<anthropic::Event> early_; // before open()
+  bool opens_itself_ = false;           // with the first word
   bool open_ = false;
   bool ended_ = false;
   std::optional<Progress> first_progress_;

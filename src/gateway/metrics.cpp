@@ -7,20 +7,22 @@
 namespace anyclaude::gateway {
 namespace {
 
+template <class T>
+concept Number = std::integral<T> || std::floating_point<T>;
+
 class MetricsText {
  public:
   /// What only grows; its name ends with "_total".
-  void counter(std::string_view name, std::string_view help, std::integral auto value) {
+  void counter(std::string_view name, std::string_view help, Number auto value) {
     add("counter", name, help, value);
   }
-  void gauge(std::string_view name, std::string_view help, std::integral auto value) {
+  void gauge(std::string_view name, std::string_view help, Number auto value) {
     add("gauge", name, help, value);
   }
   std::string take() { return std::move(text_); }
 
  private:
-  void add(std::string_view type, std::string_view name, std::string_view help,
-           std::integral auto value) {
+  void add(std::string_view type, std::string_view name, std::string_view help, Number auto value) {
     text_ += std::format("# HELP anyclaude_{0} {1}\n# TYPE anyclaude_{0} {2}\nanyclaude_{0} {3}\n",
                          name, help, type, value);
   }
@@ -60,6 +62,21 @@ void add_engine(MetricsText& text, const backend::EngineNumbers& engine) {
              engine.stored_bytes);
   text.counter("kv_restored_tokens_total", "Tokens that came back from there into the KV cache.",
                engine.stored_tokens_restored);
+  text.counter("kv_restored_bytes_total", "Bytes that they took there.",
+               engine.stored_bytes_restored);
+  text.counter("kv_restore_seconds_total",
+               "Time that requests waited for them, from the first to the last block of each.",
+               engine.restoring_seconds);
+  text.gauge("kv_disk_blocks", "Files of this model's prefixes on the disk.", engine.disk_blocks);
+  text.gauge("kv_disk_bytes", "Their bytes.", engine.disk_bytes);
+  text.counter("kv_disk_blocks_written_total", "Of those, written since the start.",
+               engine.disk_blocks_written);
+  text.counter("kv_unstored_tokens_total",
+               "Tokens of prefixes worth keeping that could not be stored.",
+               engine.unstored_tokens);
+  text.gauge("kv_store_inert",
+             "1 while much was computed since the start and nothing was stored on the disk.",
+             engine.store_is_inert ? 1 : 0);
   text.counter("kv_evicted_tokens_total", "Tokens of idle prefixes dropped to make room.",
                engine.evicted_tokens);
 }

@@ -25,6 +25,9 @@ namespace {
 constexpr const char* kSuffix = ".kv";
 constexpr const char* kPartial = ".partial";
 constexpr std::size_t kSaltBytes = 32;
+constexpr std::size_t kChunk = 1U << 20; // bytes that are checked while they are in the CPU's cache
+constexpr const char* kRates = "rates";
+constexpr std::size_t kMostRates = 4096; // bytes
 
 /// An open file or folder.
 class File {
@@ -51,18 +54,25 @@ class File {
     return true;
   }
 
-  /// How many of the bytes there were; fewer at the end of the file.
+  /// How many of the bytes there were; fewer at the end of the file, or where reading failed.
   std::size_t read(std::span<std::byte> bytes, std::uint64_t offset) const {
     std::size_t done = 0;
     while (done < bytes.size()) {
       const ssize_t count = ::pread(descriptor_, bytes.data() + done, bytes.size() - done,
                                     static_cast<off_t>(offset + done));
-      if (count == 0 || (count < 0 && errno != EINTR))
+      failed_ = failed_ || (count < 0 && errno != EINTR);
+      if (count == 0 || failed_)
         break;
       done += count < 0 ? 0 : static_cast<std::size_t>(count);
     }
     return done;
   }
+
+  /// What is wrong with a file that is not what it should be: the disk may be to blame.
+  Damage damage(Damage otherwise) const { return failed_ ? Damage::unreadable : otherwise; }
+
+  /// Lets the system read all of the file ahead.
+  void expect_all() const { ::posix_fadvise(descriptor_, 0, 0, POSIX_FADV_WILLNEED); }
 
   std::uint64_t size() const {
     struct stat status{};
@@ -71,6 +81,7 @@ class File {
 
  private:
   int descriptor_;
+  mutable bool failed_ = false; // reading it, once
 };
 
 std::string problem(const fs::path& path, int error) {
@@ -97,7 +108,7 @@ std::expected<BlockHeader, Damage> header_of(const File& file, std::vector<std::
     header = read_header(bytes);
   }
   if (!header)
-    return std::unexpected(header.error().damage);
+    return std::unexpected(file.damage(header.error().damage));
   if (header->file_size() != file.size())
     return std::unexpected(Damage::contents);
   return std::move(*header);
@@ -201,9 +212,9 @@ void list_files(const fs::path& folder, std::vector<fs::path>& blocks,
 std::expected<std::unique_ptr<BlockFiles>, std::string>
 BlockFiles::open(const fs::path& root, const std::string& fingerprint, const std::string& model) {
   std::unique_ptr<BlockFiles> files(new BlockFiles);
-  files->root_ = root;
+  files->root_ = fs::absolute(root);
   files->fingerprint_ = fingerprint_key(fingerprint);
-  files->folder_ = root / files->fingerprint_.hex().substr(0, 32);
+  files->folder_ = files->root_ / files->fingerprint_.hex().substr(0, 32);
   if (!make_folder(root))
     return std::unexpected(problem(root, errno));
   if (!files->acquire() && errno != EWOULDBLOCK && errno != EACCES && errno != EROFS)
@@ -254,7 +265,8 @@ fs::path BlockFiles::path(const BlockKey& key) const {
 
 std::expected<void, int> BlockFiles::write(const Block& block, double seconds) const {
   const auto header = write_header(block, fingerprint_, seconds);
-  const auto state = block.state ? std::span<const std::byte>(*block.state) : std::span<const std::byte>();
+  const auto state =
+      block.state ? std::span<const std::byte>(*block.state) : std::span<const std::byte>();
   auto written = write_parts(block.key, {header, block.cells, state});
   if (written)
     index_->put(block.key, header, {.hits = 0, .last_used = unix_seconds(), .is_stable = false});
@@ -285,7 +297,7 @@ BlockFiles::write_parts(const BlockKey& key,
     return std::unexpected(error);
   };
   errno = 0;
-  if (!make_folder(folder_) || !make_folder(name.parent_path()))
+  if (!make_shard(name.parent_path()))
     return failed();
   {
     const File file(pending, O_WRONLY | O_CREAT | O_TRUNC);
@@ -296,10 +308,23 @@ BlockFiles::write_parts(const BlockKey& key,
   }
   if (::rename(pending.c_str(), name.c_str()) != 0)
     return failed();
-  // The name, and the shard's own name, which may be new.
-  if (!sync_folder(name.parent_path()) || !sync_folder(folder_))
+  if (!sync_folder(name.parent_path()))
     return failed();
   return {};
+}
+
+/// A name is safe only with those of all folders around it. Every process makes them safe once,
+/// whoever made them: that one may have been killed before it came to it.
+bool BlockFiles::make_shard(const fs::path& shard) const {
+  if (!make_folder(folder_))
+    return false;
+  const bool is_new = ::mkdir(shard.c_str(), 0700) == 0;
+  if (!is_new && (errno != EEXIST || safe_shards_.contains(shard)))
+    return errno == EEXIST;
+  if (!sync_folder(folder_) || !sync_folder(root_) || !sync_folder(root_.parent_path()))
+    return false;
+  safe_shards_.insert(shard);
+  return true;
 }
 
 std::expected<Block, Damage> BlockFiles::read(const BlockKey& key,
@@ -331,6 +356,27 @@ std::vector<BlockKey> BlockFiles::names() const {
     if (const auto key = key_of(file))
       keys.push_back(*key);
   return keys;
+}
+
+std::string BlockFiles::read_rates() const {
+  std::string text(kMostRates, '\0');
+  const File file(folder_ / kRates, O_RDONLY);
+  text.resize(file.is_open() ? file.read(std::as_writable_bytes(std::span(text)), 0) : 0);
+  return text;
+}
+
+/// Lost in a power failure, they are measured again.
+void BlockFiles::write_rates(const std::string& text) const {
+  const fs::path name = folder_ / kRates;
+  const fs::path pending = name.native() + kPartial;
+  if (!make_folder(folder_))
+    return;
+  {
+    const File file(pending, O_WRONLY | O_CREAT | O_TRUNC);
+    if (!file.is_open() || !file.write(std::as_bytes(std::span(text))))
+      return;
+  }
+  ::rename(pending.c_str(), name.c_str());
 }
 
 BlockFiles::Scan BlockFiles::scan() const {
@@ -405,6 +451,7 @@ std::expected<Block, Damage> read_block_file(const fs::path& path, const BlockKe
   const File file(path, O_RDONLY);
   if (!file.is_open())
     return std::unexpected(Damage::unreadable);
+  file.expect_all();
   auto header = header_of(file);
   if (!header)
     return std::unexpected(header.error());
@@ -417,13 +464,20 @@ std::expected<Block, Damage> read_block_file(const fs::path& path, const BlockKe
   block.begin = header->begin;
   block.tokens = std::move(header->tokens);
   const auto read = [&file](const Section& section, std::vector<std::byte>& bytes) {
+    SectionCheck check;
     bytes.resize(section.size);
-    return file.read(bytes, section.offset) == bytes.size() && is_sound(section, bytes);
+    for (std::size_t at = 0; at < bytes.size(); at += kChunk) {
+      const auto chunk = std::span(bytes).subspan(at, std::min(kChunk, bytes.size() - at));
+      if (file.read(chunk, section.offset + at) != chunk.size())
+        return false;
+      check.add(chunk);
+    }
+    return check.agrees(section);
   };
   std::vector<std::byte> state;
   for (const Section& section : header->sections)
     if (!read(section, section.kind == kCellSection ? cells : state))
-      return std::unexpected(Damage::contents);
+      return std::unexpected(file.damage(Damage::contents));
   if (header->sections.empty() || header->sections.front().kind != kCellSection)
     cells.clear();
   block.cells = std::move(cells);

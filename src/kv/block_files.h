@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ namespace anyclaude::kv {
 /// A folder of block files, one for each block:
 ///
 ///     <root>/lock  salt  <fingerprint, 32 digits>/<2 digits of the key>/<the key's 64 digits>.kv
+///                                                /rates
 ///                                                /index.sqlite
 ///
 /// A file has its name only once it is complete and on the disk. Reading is thread-safe; one thread
@@ -66,6 +68,11 @@ class BlockFiles {
   /// The keys of all blocks of this model that have a file.
   std::vector<BlockKey> names() const;
 
+  /// What was measured of moving this model's blocks: a text that the caller makes sense of. Empty
+  /// when there is none.
+  std::string read_rates() const;
+  void write_rates(const std::string& text) const;
+
   struct Found {
     BlockHeader header;
     BlockUse use;
@@ -84,6 +91,7 @@ class BlockFiles {
   std::filesystem::path path(const BlockKey& key) const;
   std::expected<void, int>
   write_parts(const BlockKey& key, std::initializer_list<std::span<const std::byte>> parts) const;
+  bool make_shard(const std::filesystem::path& shard) const;
 
   std::filesystem::path root_;
   std::filesystem::path folder_;
@@ -91,6 +99,8 @@ class BlockFiles {
   std::string salt_;
   int lock_ = -1;
   BlockIndex::About about_;
+  mutable std::set<std::filesystem::path>
+      safe_shards_; // whose names survive; of the writing thread
   std::unique_ptr<BlockIndex> index_;
 };
 

@@ -249,8 +249,32 @@ std::vector<std::byte> with_parent(std::span<const std::byte> header, const Bloc
   return bytes;
 }
 
+struct SectionCheck::State {
+  blake3_hasher hasher;
+  std::uint64_t size = 0;
+};
+
+SectionCheck::SectionCheck() : state_(std::make_unique<State>()) {
+  blake3_hasher_init(&state_->hasher);
+}
+
+SectionCheck::~SectionCheck() = default;
+
+void SectionCheck::add(std::span<const std::byte> bytes) {
+  blake3_hasher_update(&state_->hasher, bytes.data(), bytes.size());
+  state_->size += bytes.size();
+}
+
+bool SectionCheck::agrees(const Section& section) const {
+  Checksum sum;
+  blake3_hasher_finalize(&state_->hasher, sum.data(), sum.size());
+  return state_->size == section.size && sum == section.checksum;
+}
+
 bool is_sound(const Section& section, std::span<const std::byte> bytes) {
-  return bytes.size() == section.size && checksum(bytes) == section.checksum;
+  SectionCheck check;
+  check.add(bytes);
+  return check.agrees(section);
 }
 
 } // namespace anyclaude::kv

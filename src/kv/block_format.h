@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -77,7 +78,23 @@ std::expected<BlockHeader, HeaderNeeds> read_header(std::span<const std::byte> b
 /// with the key that follows from that. `header` was read_header()'s before.
 std::vector<std::byte> with_parent(std::span<const std::byte> header, const BlockKey& parent);
 
-/// Whether the bytes of a section are those that were written.
+/// Finds out whether the bytes of a section are those that were written, while they are read.
+class SectionCheck {
+ public:
+  SectionCheck();
+  ~SectionCheck();
+  SectionCheck(const SectionCheck&) = delete;
+  SectionCheck& operator=(const SectionCheck&) = delete;
+
+  void add(std::span<const std::byte> bytes);
+  bool agrees(const Section& section) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Whether these are all the bytes of a section.
 bool is_sound(const Section& section, std::span<const std::byte> bytes);
 
 } // namespace anyclaude::kv

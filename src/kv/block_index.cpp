@@ -101,22 +101,23 @@ bool BlockIndex::open() {
   if (is_new && !may_write_)
     return false;
   auto opened = Connection::open(file_);
-  if (!opened || !opened->run("PRAGMA trusted_schema = OFF") ||
-      !opened->run("PRAGMA synchronous = NORMAL"))
+  if (!opened)
     return false;
-  if (is_new && !opened->run(kTables))
-    return false;
-  if (version_of(*opened) == kVersion) {
+  const bool works = opened->run("PRAGMA trusted_schema = OFF") &&
+                     opened->run("PRAGMA synchronous = NORMAL") &&
+                     (!is_new || opened->run(kTables));
+  if (works && version_of(*opened) == kVersion) {
     connection_ = std::move(*opened);
     opened_ = identity(file_);
     return true;
   }
   const int failure = opened->error();
   opened = std::unexpected(std::string());
-  if (is_new || !may_write_ || (failure != SQLITE_OK && failure != SQLITE_ROW &&
-                                failure != SQLITE_DONE && !is_useless(failure)))
+  const bool is_other_version =
+      works && (failure == SQLITE_OK || failure == SQLITE_ROW || failure == SQLITE_DONE);
+  if (is_new || !may_write_ || !(is_other_version || is_useless(failure)))
     return false;
-  database::remove_database(file_); // another version, or none at all
+  database::remove_database(file_);
   return !identity(file_) && open();
 }
 
@@ -163,9 +164,8 @@ BlockIndex::Rows BlockIndex::read() {
 
 BlockIndex::About BlockIndex::about() {
   About about;
-  query("SELECT fingerprint, model FROM about", [&about](const Statement& row) {
-    about = {text_of(row.bytes(0)), text_of(row.bytes(1))};
-  });
+  query("SELECT fingerprint, model FROM about",
+        [&about](const Statement& row) { about = {text_of(row.bytes(0)), text_of(row.bytes(1))}; });
   return about;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <tuple>
 #include <unordered_set>
 #include <utility>
 
@@ -24,6 +25,7 @@ struct BlockStore::Entry {
   BlockUse use;
   bool is_for_memory = false; // never written to the disk
   double value = 0;
+  std::uint64_t recency = 0; // grows with every block and request; of equal values the older goes
 
   int end() const { return begin + static_cast<int>(tokens.size()); }
   bool is_checkpoint() const { return kind == NodeKind::checkpoint; }
@@ -37,6 +39,11 @@ std::int64_t now_seconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
+}
+
+bool all_were_read(const BlockFiles::Scan& scan) {
+  return std::ranges::none_of(scan.damaged,
+                              [](const auto& file) { return file.second == Damage::unreadable; });
 }
 
 int common_length(std::span<const Token> a, std::span<const Token> b) {
@@ -53,7 +60,7 @@ BlockStore::BlockStore(BlockStoreOptions options, std::unique_ptr<DiskTier> disk
   auto scan = disk_->files().scan();
   stats_.damaged = static_cast<std::uint64_t>(std::ranges::count_if(
       scan.damaged, [](const auto& file) { return file.second != Damage::other_version; }));
-  load(std::move(scan.blocks));
+  load(std::move(scan.blocks), all_were_read(scan));
 }
 
 BlockStore::~BlockStore() = default;
@@ -260,6 +267,7 @@ bool BlockStore::insert(Entry& parent, Block block, double seconds) {
   entry->seconds = seconds;
   entry->block = std::make_shared<Block>(std::move(block));
   entry->value = age_ + worth(*entry);
+  entry->recency = recency();
 
   stats_.memory_bytes += entry->bytes;
   stats_.checkpoints += entry->is_checkpoint() ? 1 : 0;
@@ -271,8 +279,9 @@ bool BlockStore::insert(Entry& parent, Block block, double seconds) {
   return true;
 }
 
-/// The entries of what was found on the disk. What has nothing in front of it is of no use.
-void BlockStore::load(std::vector<BlockFiles::Found> found) {
+/// The entries of what was found on the disk. What has nothing in front of it is of no use, and
+/// goes, unless that might be there and the disk does not give it out.
+void BlockStore::load(std::vector<BlockFiles::Found> found, bool may_remove) {
   // In order of their places, so that parents come first; of their last use, for their values.
   std::ranges::stable_sort(found, {}, [](const auto& one) { return one.use.last_used; });
   std::unordered_map<BlockKey, double, BlockKeyHash> rank;
@@ -280,7 +289,7 @@ void BlockStore::load(std::vector<BlockFiles::Found> found) {
     rank[found[i].header.key] = static_cast<double>(i + 1) / static_cast<double>(found.size());
   std::ranges::stable_sort(found, {}, [](const auto& one) { return one.header.begin; });
   for (auto& one : found)
-    adopt(std::move(one));
+    adopt(std::move(one), may_remove);
   for (auto& [key, entry] : entries_) {
     entry->value *= rank.at(key);
     lower_if_useless(*entry);
@@ -288,7 +297,7 @@ void BlockStore::load(std::vector<BlockFiles::Found> found) {
   make_disk_room(0, nullptr);
 }
 
-void BlockStore::adopt(BlockFiles::Found found) {
+void BlockStore::adopt(BlockFiles::Found found, bool may_remove) {
   BlockHeader& header = found.header;
   const auto above = entries_.find(header.parent);
   Entry* parent = nullptr;
@@ -302,7 +311,8 @@ void BlockStore::adopt(BlockFiles::Found found) {
                      std::cmp_greater_equal(parent->tokens.size(), options_.block_tokens)) &&
                     (!is_checkpoint || options_.checkpoints);
   if (!parent || !fits) {
-    disk_->remove(header.key);
+    if (may_remove)
+      disk_->remove(header.key);
     return;
   }
   auto entry = std::make_unique<Entry>();
@@ -343,9 +353,27 @@ void BlockStore::lower_if_useless(Entry& entry) const {
     entry.value = 0;
 }
 
+std::uint64_t BlockStore::recency() const {
+  return stats_.stored + stats_.totals.requests;
+}
+
+/// What a request saves that finds it: of a checkpoint, the time since the one before.
+double BlockStore::saved_seconds(const Entry& entry) {
+  double seconds = entry.seconds;
+  const auto has_checkpoint = [&entry](const Entry& above) {
+    return std::ranges::any_of(above.children, [&entry](const Entry* child) {
+      return child->is_checkpoint() && child != &entry;
+    });
+  };
+  if (entry.is_checkpoint())
+    for (const Entry* above = entry.parent; above && !has_checkpoint(*above); above = above->parent)
+      seconds += above->seconds;
+  return seconds;
+}
+
 double BlockStore::worth(const Entry& entry) const {
   const auto bytes = static_cast<double>(entry.bytes + entry.tokens.size() * sizeof(Token) + 1);
-  return static_cast<double>(entry.use.hits + 1) * entry.seconds / bytes;
+  return static_cast<double>(entry.use.hits + 1) * saved_seconds(entry) / bytes;
 }
 
 /// Makes room in host memory: copies of what is on the disk go, and of the rest the least valuable
@@ -390,7 +418,7 @@ BlockStore::Entry* BlockStore::least_valuable(const Entry* keep, bool on_disk) c
   const bool too_many = static_cast<double>(stats_.pinned_bytes) >
                         kPinnedShare * static_cast<double>(options_.disk_bytes);
   const auto rank = [&](const Entry& entry) {
-    return std::pair(on_disk && entry.use.is_stable != too_many, entry.value);
+    return std::tuple(on_disk && entry.use.is_stable != too_many, entry.value, entry.recency);
   };
   for (const auto& [key, entry] : entries_) {
     const bool is_end = entry->children.empty() && !entry->is_being_written && entry.get() != keep;
@@ -421,9 +449,9 @@ void BlockStore::lost_file(Entry& entry) {
 }
 
 /// Removes an entry without children.
-void BlockStore::remove(Entry* entry) {
+void BlockStore::remove(Entry* entry, bool with_file) {
   drop_cells(*entry);
-  if (disk_ && (entry->file_bytes > 0 || entry->is_being_written))
+  if (disk_ && with_file && (entry->file_bytes > 0 || entry->is_being_written))
     disk_->remove(entry->key);
   lost_file(*entry);
   stats_.checkpoints -= entry->is_checkpoint() ? 1 : 0;
@@ -464,6 +492,7 @@ void BlockStore::pump() {
       unwritten_ = true;
     } else if (entry.file_bytes == 0) {
       entry.file_bytes = outcome.file_size;
+      ++stats_.written;
       stats_.disk_bytes += outcome.file_size;
       stats_.pinned_bytes += entry.use.is_stable ? outcome.file_size : 0;
       ++stats_.disk_blocks;
@@ -505,7 +534,7 @@ BlockStore::Fetched BlockStore::fetch(const BlockKey& key) {
   if (std::holds_alternative<DiskTier::Coming>(read))
     return {Have::coming, nullptr};
   ++stats_.damaged;
-  forget(key);
+  forget(key, std::get<Damage>(read));
   return {};
 }
 
@@ -531,6 +560,20 @@ std::optional<double> BlockStore::read_time(std::size_t bytes) const {
   return disk_ ? disk_->read_time(bytes) : std::nullopt;
 }
 
+std::string BlockStore::rates() const {
+  return disk_ ? disk_->files().read_rates() : std::string();
+}
+
+void BlockStore::keep_rates(std::string text) {
+  if (disk_)
+    disk_->write_rates(std::move(text));
+}
+
+void BlockStore::expect_read_time(double bytes, double milliseconds) {
+  if (disk_)
+    disk_->expect_read_time(bytes, milliseconds);
+}
+
 void BlockStore::wait(const BlockKey& key, std::chrono::milliseconds at_most) {
   if (disk_)
     disk_->wait(key, at_most);
@@ -548,10 +591,12 @@ void BlockStore::count_hit(std::span<const Piece> pieces, int found, int asked) 
     ++entry.use.hits;
     entry.use.last_used = now_seconds();
     entry.value = age_ + worth(entry);
+    entry.recency = recency();
     note_use(entry);
     const int used = std::min(found, piece.end) - piece.begin;
     more.saved_seconds +=
-        entry.seconds * std::max(used, 0) / static_cast<double>(entry.tokens.size());
+        entry.seconds * std::max(used, 0) /
+        static_cast<double>(std::max<std::size_t>(1, entry.tokens.size())); // a checkpoint has none
   }
   stats_.totals += more;
   if (disk_)
@@ -594,11 +639,12 @@ void BlockStore::look_again() {
     }
   for (const BlockKey& key : gone)
     forget(key);
-  auto found = disk_->files().scan().blocks;
+  auto scan = disk_->files().scan();
+  auto& found = scan.blocks;
   std::erase_if(found, [this](const auto& one) { return entries_.contains(one.header.key); });
   std::ranges::stable_sort(found, {}, [](const auto& one) { return one.header.begin; });
   for (auto& one : found)
-    adopt(std::move(one));
+    adopt(std::move(one), all_were_read(scan));
   make_disk_room(0, nullptr);
 }
 
@@ -609,19 +655,18 @@ void BlockStore::clear() {
       firsts.push_back(child->key);
   for (const BlockKey& key : firsts)
     forget(key);
-  stats_.totals = {};
   if (disk_)
     disk_->files().describe();
 }
 
-void BlockStore::forget(const BlockKey& key) {
+void BlockStore::forget(const BlockKey& key, Damage why) {
   const auto found = entries_.find(key);
   if (found == entries_.end())
     return;
   const auto children = found->second->children;
   for (const Entry* child : children)
-    forget(BlockKey(child->key));
-  remove(found->second.get());
+    forget(BlockKey(child->key), why);
+  remove(found->second.get(), why != Damage::unreadable);
 }
 
 BlockStoreStats BlockStore::stats() const {

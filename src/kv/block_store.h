@@ -29,10 +29,11 @@ struct BlockStoreStats {
   std::size_t memory_bytes = 0; // of cells in host memory
   std::uint64_t disk_bytes = 0; // of block files
   std::size_t disk_blocks = 0;
-  std::size_t checkpoints = 0; // of the blocks
-  std::uint64_t pinned_bytes = 0;  // of those files, what is given up last
+  std::size_t checkpoints = 0;       // of the blocks
+  std::uint64_t pinned_bytes = 0;    // of those files, what is given up last
   std::uint64_t unwritten_bytes = 0; // of block files that are being written
   std::uint64_t stored = 0;  // blocks, since the start
+  std::uint64_t written = 0; // of them, files that are durable
   std::uint64_t evicted = 0; // blocks given up for others, since the start
   std::uint64_t damaged = 0; // block files that proved unusable, since the start
   StoreTotals totals;        // since the start
@@ -61,8 +62,8 @@ inline std::string kept(const std::string& tenant) {
 /// times how often it was wanted, against what has been stored since (GreedyDual-Size-Frequency:
 /// Cherkasova, "Improving WWW Proxies Performance with Greedy-Dual-Size-Frequency Caching Policy",
 /// HP Labs 1998). A prefix that many requests began with therefore outlives many that were asked
-/// once. On the disk, what is pinned outlives everything else, as long as it takes no more than half
-/// of the budget.
+/// once. On the disk, what is pinned outlives everything else, as long as it takes no more than
+/// half of the budget.
 ///
 /// Where requests go on from checkpoints, these hang below the whole block in front of their place:
 ///
@@ -80,8 +81,8 @@ class BlockStore {
   BlockStore(const BlockStore&) = delete;
   BlockStore& operator=(const BlockStore&) = delete;
 
-  /// A part of a prefix that can be had: tokens [begin, end) of it are the first ones of a block, or
-  /// all of a checkpoint.
+  /// A part of a prefix that can be had: tokens [begin, end) of it are the first ones of a block,
+  /// or all of a checkpoint.
   struct Piece {
     NodeKind kind = NodeKind::block;
     BlockKey key;
@@ -99,7 +100,8 @@ class BlockStore {
 
   /// The pieces of the longest stored prefix of `tokens` that ends with a checkpoint: whole blocks,
   /// and the checkpoint. Empty when there is none.
-  std::vector<Piece> find_checkpoint(const std::string& tenant, std::span<const Token> tokens) const;
+  std::vector<Piece> find_checkpoint(const std::string& tenant,
+                                     std::span<const Token> tokens) const;
 
   /// All checkpoints on the way through `tokens`, in order.
   std::vector<Piece> checkpoints(const std::string& tenant, std::span<const Token> tokens) const;
@@ -126,7 +128,7 @@ class BlockStore {
            double seconds);
 
   /// Stores the checkpoint behind `tokens`, whose whole blocks must be there; `cells` are those of
-  /// the tokens behind them. `seconds` is what computing from the checkpoint before would take.
+  /// the tokens behind them. `seconds` is what computing these would take.
   bool put_checkpoint(const std::string& tenant, std::span<const Token> tokens,
                       std::vector<std::byte> cells, SavedState state, double seconds);
 
@@ -143,6 +145,11 @@ class BlockStore {
   void done(BlockPointer&& block);
   /// Milliseconds that reading so many bytes from the disk takes, by what was read so far.
   std::optional<double> read_time(std::size_t bytes) const;
+  /// A text about this model's rates that is kept beside the block files, and how fast they are read
+  /// by it. Empty without a disk.
+  std::string rates() const;
+  void keep_rates(std::string text);
+  void expect_read_time(double bytes, double milliseconds);
   /// Waits until a block that is coming is there, or for so long.
   void wait(const BlockKey& key, std::chrono::milliseconds at_most);
 
@@ -167,8 +174,9 @@ class BlockStore {
   /// Gives everything up.
   void clear();
 
-  /// Forgets a block and all behind it: its cells proved unusable.
-  void forget(const BlockKey& key);
+  /// Forgets a block and all behind it, whose cells proved unusable. Their files stay where the
+  /// disk did not give them out: it may do so another time.
+  void forget(const BlockKey& key, Damage why = Damage::contents);
 
   BlockStoreStats stats() const;
 
@@ -189,25 +197,27 @@ class BlockStore {
   bool insert(Entry& parent, Block block, double seconds);
   static Piece piece_of(const Entry& entry, int end);
   void supersede(Entry& parent, std::span<const Token> tokens);
-  void load(std::vector<BlockFiles::Found> found);
-  void adopt(BlockFiles::Found found);
+  void load(std::vector<BlockFiles::Found> found, bool may_remove);
+  void adopt(BlockFiles::Found found, bool may_remove);
   bool make_room(std::size_t bytes, const Entry* keep);
   Entry* least_valuable(const Entry* keep, bool on_disk) const;
-  void remove(Entry* entry);
+  void remove(Entry* entry, bool with_file = true);
   void drop_cells(Entry& entry);
   void write(Entry& entry);
   void note_use(const Entry& entry);
   void lost_file(Entry& entry);
   bool make_disk_room(std::uint64_t bytes, const Entry* keep);
   void lower_if_useless(Entry& entry) const;
+  static double saved_seconds(const Entry& entry);
   double worth(const Entry& entry) const;
+  std::uint64_t recency() const;
 
   BlockStoreOptions options_;
   BlockStoreStats stats_;
   double age_ = 0;                  // the value of what was given up last
   std::uint64_t being_written_ = 0; // bytes of files
   bool keeps_copies_ = true;
-  bool unwritten_ = false;          // there may be blocks that the disk has not taken
+  bool unwritten_ = false; // there may be blocks that the disk has not taken
   std::unique_ptr<DiskTier> disk_;
   std::unordered_map<BlockKey, std::unique_ptr<Entry>, BlockKeyHash> roots_;
   std::unordered_map<BlockKey, std::unique_ptr<Entry>, BlockKeyHash> entries_;

@@ -15,12 +15,13 @@ struct CheckpointTree::Node {
   std::vector<Token> tokens; // empty for a root and for a leaf that has not grown yet
   std::vector<std::unique_ptr<Node>> children;
   SequenceId holder = -1;       // a leaf's
-  std::vector<std::byte> state; // behind the last token; empty: no checkpoint
+  SavedState state;             // behind the last token; null: no checkpoint
   std::uint64_t last_used = 0;  // by a request here or below
 
   int end() const { return begin + static_cast<int>(tokens.size()); }
   bool is_root() const { return parent == nullptr; }
-  bool is_checkpoint() const { return !state.empty(); }
+  bool is_checkpoint() const { return state != nullptr; }
+  std::size_t state_bytes() const { return state ? state->size() : 0; }
 };
 
 /// Equal lengths: the sequence as it is costs nothing.
@@ -63,6 +64,17 @@ CheckpointTree::Found CheckpointTree::find(const Node& root, std::span<const Tok
     }
   }
   return found;
+}
+
+std::optional<CheckpointTree::Kept> CheckpointTree::kept(const std::string& tenant,
+                                                         std::span<const Token> tokens) const {
+  const auto root = roots_.find(tenant);
+  if (root == roots_.end())
+    return std::nullopt;
+  const Node* checkpoint = find(*root->second, tokens).checkpoint;
+  if (!checkpoint || std::cmp_not_equal(checkpoint->end(), tokens.size()))
+    return std::nullopt;
+  return Kept{holder_below(checkpoint), checkpoint->state};
 }
 
 int CheckpointTree::match(const std::string& tenant, std::span<const Token> tokens) const {
@@ -142,9 +154,9 @@ CheckpointTree::Node* CheckpointTree::forget(Node* node) {
 void CheckpointTree::forget_state(Node* node) {
   if (!node->is_checkpoint())
     return;
-  bytes_ -= node->state.size();
+  bytes_ -= node->state_bytes();
   --checkpoints_;
-  node->state = {};
+  node->state = nullptr;
 }
 
 /// Gives up a leaf, and above it what no request could start from any more. Where a checkpoint
@@ -191,8 +203,8 @@ void CheckpointTree::settle(Node* node) {
 }
 
 /// Lets a request run behind a checkpoint, on a sequence that holds the cells up to it.
-bool CheckpointTree::resume(Node* node, SequenceId sequence) {
-  if (!memory_.restore(sequence, node->state, node->end()))
+bool CheckpointTree::run_behind(Node* node, SequenceId sequence) {
+  if (!memory_.restore(sequence, *node->state, node->end()))
     return false;
   attach(sequence, add_child(node));
   holders_[sequence].running = true;
@@ -223,7 +235,7 @@ std::optional<PrefixCache::Lease> CheckpointTree::begin(const std::string& tenan
     if (from && from->holder >= 0) { // its tail is gone, and nothing has to be shared
       const SequenceId sequence = from->holder;
       const int length = from->end();
-      if (resume(from, sequence))
+      if (run_behind(from, sequence))
         return Lease{sequence, length, known};
       forget_state(from);
       settle(from);
@@ -242,7 +254,7 @@ std::optional<PrefixCache::Lease> CheckpointTree::begin(const std::string& tenan
       return Lease{*sequence, 0, known};
     }
     memory_.share(holder_below(from), *sequence, 0, from->end());
-    if (resume(from, *sequence))
+    if (run_behind(from, *sequence))
       return Lease{*sequence, from->end(), known};
     memory_.clear(*sequence);
     forget_state(from);
@@ -263,15 +275,36 @@ void CheckpointTree::checkpoint(SequenceId sequence) {
   if (node->end() == 0 || node->is_checkpoint())
     return;
   auto state = memory_.save(sequence);
-  if (state.empty() || state.size() > budget_)
+  if (!state.empty())
+    keep_state(sequence, std::make_shared<const std::vector<std::byte>>(std::move(state)));
+}
+
+/// Makes the place where a running sequence ends a checkpoint.
+void CheckpointTree::keep_state(SequenceId sequence, SavedState state) {
+  Node* const leaf = holders_.at(sequence).node;
+  Node* const node = leaf->tokens.empty() ? leaf->parent : leaf;
+  if (state->size() > budget_ || node->is_root() || node->is_checkpoint())
     return;
-  bytes_ += state.size();
+  bytes_ += state->size();
   ++checkpoints_;
   node->state = std::move(state);
   if (node == leaf)
     attach(sequence, add_child(node));
   touch(holders_[sequence].node);
   keep_budget();
+}
+
+void CheckpointTree::load(SequenceId sequence, std::span<const Token> tokens) {
+  extend(sequence, tokens);
+  holders_[sequence].live = false;
+}
+
+bool CheckpointTree::resume(SequenceId sequence, SavedState state) {
+  if (!memory_.restore(sequence, *state, length(sequence)))
+    return false;
+  holders_.at(sequence).live = true;
+  keep_state(sequence, std::move(state));
+  return true;
 }
 
 /// The checkpoint that is given up next. The least recently used conversation's go first, and of
@@ -312,7 +345,7 @@ void CheckpointTree::finish(SequenceId sequence) {
   Node* node = holders_.at(sequence).node;
   touch(node);
   holders_[sequence].running = false;
-  if (node->end() == 0)
+  if (node->end() == 0 || !holders_[sequence].live)
     evict(node);
   forget_empty_roots();
 }
@@ -367,7 +400,7 @@ void CheckpointTree::check() const {
   std::size_t checkpoints = 0;
   const auto visit = [&](const auto& self, const Node& node) -> void {
     tokens += node.tokens.size();
-    bytes += node.state.size();
+    bytes += node.state_bytes();
     checkpoints += node.is_checkpoint() ? 1 : 0;
     if (!node.is_root()) {
       require((node.holder >= 0) == node.children.empty(), "a holder not at a leaf, or none there");
@@ -377,7 +410,7 @@ void CheckpointTree::check() const {
     if (node.holder >= 0) {
       const Holder& holder = holders_.at(node.holder);
       require(holder.node == &node, "a holder that stands elsewhere");
-      require(holder.live || (!holder.running && node.is_checkpoint()),
+      require(holder.live || holder.running || node.is_checkpoint(),
               "a sequence that nobody can use");
     }
     for (const auto& child : node.children) {

@@ -53,6 +53,21 @@ class CheckpointTree : public PrefixCache {
   std::size_t evicted() const override { return evicted_; }
   void check() const override;
 
+  /// The checkpoint behind exactly these tokens, and a sequence that holds their cells.
+  struct Kept {
+    SequenceId holder = -1;
+    SavedState state;
+  };
+  std::optional<Kept> kept(const std::string& tenant, std::span<const Token> tokens) const;
+
+  /// Says that the cells of `tokens` came back behind what a running sequence holds. Its state is
+  /// lost by that, so that it is of no use to anybody until resume().
+  void load(SequenceId sequence, std::span<const Token> tokens);
+
+  /// Gives a running sequence the state of where it ends, and makes that a checkpoint. False when
+  /// the memory does not take it; the sequence has to be dropped then.
+  bool resume(SequenceId sequence, SavedState state);
+
   std::size_t checkpoints() const override { return checkpoints_; }
   std::size_t checkpoint_bytes() const override { return bytes_; }
 
@@ -61,7 +76,7 @@ class CheckpointTree : public PrefixCache {
   struct Holder {
     Node* node = nullptr; // null: the sequence is free
     bool running = false;
-    bool live = false; // its state is the one behind its tokens
+    bool live = false; // its state is the one behind its tokens; else it is no use, or loading
   };
   struct Found {
     Node* takeover = nullptr;   // the idle leaf whose tokens all match, the longest one
@@ -72,7 +87,8 @@ class CheckpointTree : public PrefixCache {
   };
 
   Found find(const Node& root, std::span<const Token> tokens) const;
-  bool resume(Node* node, SequenceId sequence);
+  bool run_behind(Node* node, SequenceId sequence);
+  void keep_state(SequenceId sequence, SavedState state);
   void attach(SequenceId sequence, Node* node);
   Node* add_child(Node* parent);
   SequenceId holder_below(const Node* node) const;

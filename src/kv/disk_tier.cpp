@@ -9,15 +9,17 @@ namespace anyclaude::kv {
 
 namespace {
 
-constexpr std::size_t kMostRead = 16; // blocks that were read and not fetched
-constexpr std::size_t kMostSpare = 4; // buffers
-constexpr double kDecay = 0.98;       // of an older measurement's weight
+constexpr std::size_t kMostRead = 64;                // blocks that were read and not fetched
+constexpr std::size_t kMostSpareBytes = 128U << 20; // of buffers
+constexpr double kDecay = 0.98;                      // of an older measurement's weight
 
 } // namespace
 
 DiskTier::DiskTier(std::unique_ptr<BlockFiles> files, DiskTierOptions options)
-    : files_(std::move(files)), options_(std::move(options)), writer_([this] { run_writer(); }),
-      reader_([this] { run_reader(); }) {}
+    : files_(std::move(files)), options_(std::move(options)), writer_([this] { run_writer(); }) {
+  for (int i = 0; i < options_.readers; ++i)
+    readers_.emplace_back([this] { run_reader(); });
+}
 
 DiskTier::~DiskTier() {
   {
@@ -26,7 +28,8 @@ DiskTier::~DiskTier() {
     changed_.notify_all();
   }
   writer_.join();
-  reader_.join();
+  for (std::thread& reader : readers_)
+    reader.join();
 }
 
 bool DiskTier::is_off() const {
@@ -66,6 +69,12 @@ void DiskTier::count(const StoreTotals& more) {
   changed_.notify_all();
 }
 
+void DiskTier::write_rates(std::string text) {
+  const std::scoped_lock lock(mutex_);
+  changes_.push_back(Rates{std::move(text)});
+  changed_.notify_all();
+}
+
 std::vector<DiskTier::Outcome> DiskTier::outcomes() {
   const std::scoped_lock lock(mutex_);
   return std::exchange(outcomes_, {});
@@ -77,9 +86,8 @@ std::optional<DiskTier::Change> DiskTier::next_change() {
   const auto any = [this] { return stopping_ || !changes_.empty(); };
   for (;;) {
     changed_.wait(lock, [&] { return any() || index_is_behind_; });
-    if (index_is_behind_ &&
-        (Clock::now() >= flushed_ + options_.flush ||
-         !changed_.wait_until(lock, flushed_ + options_.flush, any))) {
+    if (index_is_behind_ && (Clock::now() >= flushed_ + options_.flush ||
+                             !changed_.wait_until(lock, flushed_ + options_.flush, any))) {
       index_is_behind_ = false;
       lock.unlock();
       flushed_ = Clock::now();
@@ -111,6 +119,11 @@ void DiskTier::change(const Change& change) {
   if (const auto* removed = std::get_if<Remove>(&change)) {
     if (files_->acquire())
       files_->remove(removed->key);
+    return;
+  }
+  if (const auto* rates = std::get_if<Rates>(&change)) {
+    if (files_->acquire())
+      files_->write_rates(rates->text);
     return;
   }
   const auto& [block, seconds] = std::get<Write>(change);
@@ -194,6 +207,12 @@ std::optional<double> DiskTier::read_time(std::size_t bytes) const {
   return read_ms_ / read_bytes_ * static_cast<double>(bytes);
 }
 
+void DiskTier::expect_read_time(double bytes, double milliseconds) {
+  const std::scoped_lock lock(mutex_);
+  read_bytes_ = bytes;
+  read_ms_ = milliseconds;
+}
+
 void DiskTier::wait(const BlockKey& key, std::chrono::milliseconds at_most) {
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, at_most, [&] {
@@ -204,8 +223,10 @@ void DiskTier::wait(const BlockKey& key, std::chrono::milliseconds at_most) {
 
 void DiskTier::recycle(std::vector<std::byte> cells) {
   const std::scoped_lock lock(mutex_);
-  if (spare_.size() < kMostSpare)
-    spare_.push_back(std::move(cells));
+  if (spare_bytes_ + cells.capacity() > kMostSpareBytes)
+    return;
+  spare_bytes_ += cells.capacity();
+  spare_.push_back(std::move(cells));
 }
 
 void DiskTier::run_reader() {
@@ -222,6 +243,7 @@ void DiskTier::run_reader() {
       if (!spare_.empty()) {
         cells = std::move(spare_.back());
         spare_.pop_back();
+        spare_bytes_ -= cells.capacity();
       }
     }
     const auto started = std::chrono::steady_clock::now();
@@ -230,8 +252,8 @@ void DiskTier::run_reader() {
         std::chrono::steady_clock::now() - started;
     const std::scoped_lock lock(mutex_);
     if (block) {
-      read_bytes_ = read_bytes_ * kDecay + static_cast<double>(block->cells.size());
-      read_ms_ = read_ms_ * kDecay + took.count();
+      read_bytes_ = read_bytes_ * kDecay + static_cast<double>(block->bytes());
+      read_ms_ = read_ms_ * kDecay + took.count() / options_.readers; // they work side by side
     }
     if (block)
       reading_[key] = BlockPointer(std::make_shared<Block>(std::move(*block)));

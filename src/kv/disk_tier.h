@@ -20,6 +20,7 @@ namespace anyclaude::kv {
 
 struct DiskTierOptions {
   std::uint64_t queue_bytes = 256U << 20;  // of cells that wait to be written
+  int readers = 2;                         // threads, so that one checks while one reads
   std::chrono::milliseconds retry{15'000}; // after an error, until writing is tried again
   std::chrono::milliseconds flush{2'000};  // how long the index may be behind
   /// Called once when writing fails, and once when it works again. On the writer's thread.
@@ -27,7 +28,7 @@ struct DiskTierOptions {
   std::function<void()> on_recovery;
 };
 
-/// Writes and reads block files on two threads of its own, so that neither the engine's thread nor
+/// Writes and reads block files on threads of its own, so that neither the engine's thread nor
 /// a restore waits for a disk that writes. A disk that is full, forbidden or broken switches
 /// writing off until it works again; nothing else is harmed. All functions are thread-safe.
 class DiskTier {
@@ -45,6 +46,8 @@ class DiskTier {
   void touch(const BlockKey& key, const BlockUse& use);
   /// Counts what requests found. Quick.
   void count(const StoreTotals& more);
+  /// See BlockFiles::write_rates().
+  void write_rates(std::string text);
 
   struct Outcome {
     BlockKey key;
@@ -66,6 +69,8 @@ class DiskTier {
   void expect(const BlockKey& key);
   /// Milliseconds that reading and checking so many bytes takes, by the last ones.
   std::optional<double> read_time(std::size_t bytes) const;
+  /// What is known of that before anything was read.
+  void expect_read_time(double bytes, double milliseconds);
   /// Waits until a block that was asked for is there or proved damaged, or for so long.
   void wait(const BlockKey& key, std::chrono::milliseconds at_most);
   /// Room that the next block may be read into.
@@ -84,7 +89,10 @@ class DiskTier {
     BlockUse use;
   };
   using Clock = std::chrono::steady_clock;
-  using Change = std::variant<Write, Remove, Touch>;
+  struct Rates {
+    std::string text;
+  };
+  using Change = std::variant<Write, Remove, Touch, Rates>;
 
   void want(const BlockKey& key);
   void run_writer();
@@ -111,11 +119,12 @@ class DiskTier {
   std::map<BlockKey, Reading> reading_; // what was asked for
   std::deque<BlockKey> read_;           // of them those that were read, in order
   std::vector<std::vector<std::byte>> spare_;
+  std::size_t spare_bytes_ = 0;
   double read_bytes_ = 0; // later ones counting more
   double read_ms_ = 0;
 
   std::thread writer_;
-  std::thread reader_;
+  std::vector<std::thread> readers_;
 };
 
 } // namespace anyclaude::kv

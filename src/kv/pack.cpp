@@ -142,8 +142,9 @@ std::expected<PackWritten, std::string> write_pack(const fs::path& file, const M
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     const auto parts = sound_parts(*blocks[i]);
     if (!parts)
-      return failed(blocks[i]->file, "is damaged or has gone; run `anyclaude cache verify --repair` "
-                                     "and export again");
+      return failed(blocks[i]->file,
+                    "is damaged or has gone; run `anyclaude cache verify --repair` "
+                    "and export again");
     if (!write(out, parts->sections))
       return failed(file, std::strerror(errno));
     written.bytes += parts->sections.size();

@@ -13,8 +13,8 @@
 #include <vector>
 
 /// Blocks of one model in one file, so that prefixes can be taken to other machines: who computed
-/// them, signed; docs/cache-command.md says it byte by byte. Cells are numbers that a model takes for
-/// what it has read: a pack can make a model believe anything, so its maker has to be trusted.
+/// them, signed; docs/cache-command.md says it byte by byte. Cells are numbers that a model takes
+/// for what it has read: a pack can make a model believe anything, so its maker has to be trusted.
 namespace anyclaude::kv {
 
 /// Told how much of 1 is done; may be empty.
@@ -41,7 +41,7 @@ struct PackManifest {
     std::vector<std::byte> header; // checked
     BlockHeader block;
   };
-  std::vector<Record> records; // a block's parent stands in front of it
+  std::vector<Record> records;   // a block's parent stands in front of it
   std::uint64_t sections_at = 0; // offset in the file
 };
 /// The error says what is wrong with the file: nothing of it can be used.

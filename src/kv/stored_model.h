@@ -11,8 +11,8 @@
 
 namespace anyclaude::kv {
 
-/// All that is known of one model's blocks without loading it, for people to look at and for what is
-/// done to the files from outside.
+/// All that is known of one model's blocks without loading it, for people to look at and for what
+/// is done to the files from outside.
 struct ModelBlocks {
   struct Block {
     BlockHeader header;

@@ -16,8 +16,8 @@
 namespace anyclaude::launch {
 
 struct ClaudeConnection {
-  std::string base_url; // of the gateway, without a path: "http://127.0.0.1:PORT"
-  std::string session;  // becomes the path prefix /s/<session>; empty: none
+  std::string base_url;    // of the gateway, without a path: "http://127.0.0.1:PORT"
+  std::string session;     // becomes the path prefix /s/<session>; empty: none
   bool is_private = false; // the prefix is /p/<session>: nothing said is kept on the disk
   std::string token;
   /// Claude Code keeps its own login or key, since requests go to the real Claude; the token becomes

@@ -51,6 +51,7 @@ DaemonStatus read_status(const Json& json) {
   status.port = json.value("port", std::uint16_t{0});
   status.token = json.value("token", "");
   status.model_id = json.value("model_id", "");
+  status.mode = json.value("mode", "local");
   status.model_path = json.value("model_path", "");
   status.context_tokens = json.value("context_tokens", 0);
   status.max_output_tokens = json.value("max_output_tokens", 0);
@@ -93,6 +94,7 @@ std::string encode(const DaemonStatus& status) {
                  {"port", status.port},
                  {"token", status.token},
                  {"model_id", status.model_id},
+                 {"mode", status.mode},
                  {"model_path", status.model_path},
                  {"context_tokens", status.context_tokens},
                  {"max_output_tokens", status.max_output_tokens},

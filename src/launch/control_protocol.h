@@ -39,7 +39,8 @@ struct DaemonStatus {
   std::uint16_t port = 0;
   std::string token;
   std::string model_id;
-  std::string model_path; // absolute; set from the first status on
+  std::string mode;       // who answers; set from the first status on
+  std::string model_path; // absolute, or what a server calls it; set from the first status on
   int context_tokens = 0; // the true window; 0 until known
   int max_output_tokens = 0;
   bool launcher_started = false; // ends with its last launcher; false: `anyclaude serve`

@@ -40,7 +40,7 @@ std::string ended_while_starting(const Paths& paths, const StartedProcess& daemo
 }
 
 std::string how_to_stop(const DaemonStatus& status) {
-  return std::format("Stop it with `kill {}`{}, then try again.", status.pid,
+  return std::format("Stop it with `anyclaude stop`{}, then try again.",
                      status.launcher_started ? " (it also ends with its last `anyclaude`)" : "");
 }
 
@@ -49,6 +49,9 @@ std::string mismatch(const DaemonStatus& running, const DaemonOrder& order) {
   if (running.version != order.version)
     return std::format("The running daemon (process {}) is anyclaude {}, this is anyclaude {}. ",
                        running.pid, running.version, order.version);
+  if (!order.mode.empty() && running.mode != order.mode)
+    return std::format("The running daemon (process {}) is in mode {}, not {}. ", running.pid,
+                       running.mode, order.mode);
   if (!order.model_path.empty() && running.model_path != order.model_path)
     return std::format("The running daemon (process {}) serves {}, not {}. ", running.pid,
                        running.model_path.empty() ? "no model" : running.model_path,

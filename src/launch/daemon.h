@@ -30,7 +30,8 @@ using DaemonMain = std::function<int(DaemonStart)>;
 struct DaemonOrder {
   std::string version;    // of this program
   std::string session;    // of this launcher
-  std::string model_path; // absolute; empty: whatever a running daemon serves will do
+  std::string mode;       // empty: whatever a running daemon serves will do
+  std::string model_path; // absolute, or a server's name of it; empty: as above
   DaemonMain main;
   std::uint16_t port = 0;
   std::string token;

@@ -199,7 +199,7 @@ class Canonicalizer {
     for (const auto& block : result.content)
       add_paragraph(text, std::visit(Overloaded{
                                          [&](const anthropic::ImageBlock& b) {
-                                           if (!arrangement_.images)
+                                           if (!arrangement_.image_parts)
                                              return shown(b);
                                            result_images_.push_back(&b);
                                            return std::string("[image: shown below]");
@@ -254,7 +254,7 @@ class Canonicalizer {
                   add_paragraph(text, shown(b));
               },
               [&](const anthropic::ImageBlock& b) {
-                if (arrangement_.images)
+                if (arrangement_.image_parts)
                   parts.push_back({std::exchange(text, {}), &b});
                 else
                   add_paragraph(text, shown(b));

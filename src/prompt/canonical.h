@@ -39,7 +39,7 @@ struct Arrangement {
   bool tool_messages = true;
   /// Whether another server's model sees images. A turn with some has a list of parts for its
   /// content, as OpenAI's API has it; images in a tool's result stand in the turn behind it.
-  bool images = false;
+  bool image_parts = false;
   /// How images of a model of our own become tokens. Empty, as without the above: it sees none, and
   /// they are placeholders.
   ImageReader image_reader;

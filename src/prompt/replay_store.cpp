@@ -22,7 +22,7 @@ static_assert(std::endian::native == std::endian::little, "the file's numbers ar
 
 constexpr const char* kFile = "replay.db";
 constexpr const char* kSecret = "replay.key";
-constexpr int kFormat = 1;              // of the tables, kept as the file's user_version
+constexpr int kFormat = 1;                 // of the tables, kept as the file's user_version
 constexpr std::size_t kMostWaiting = 4096; // turns; more are given up
 constexpr std::size_t kChecksumBytes = 16;
 constexpr std::int64_t kBookkeeping = 200; // bytes, of a turn beside its tokens and boundaries
@@ -114,8 +114,7 @@ struct ReplayStore::Writer {
   /// The conversation of a turn that is there.
   std::optional<std::int64_t> conversation_of(const ConversationKey& key) {
     conversation.bind(bytes_of(key));
-    const auto found =
-        conversation.step() ? std::optional(conversation.integer(0)) : std::nullopt;
+    const auto found = conversation.step() ? std::optional(conversation.integer(0)) : std::nullopt;
     conversation.reset();
     return found;
   }
@@ -236,7 +235,8 @@ std::optional<ReplayStore::Stored> ReplayStore::stored_turn(const ConversationKe
   stored.turn.tokens = numbers_of<std::int32_t>(row.bytes(1));
   stored.turn.boundaries = numbers_of<int>(row.bytes(2));
   const auto written = row.bytes(3);
-  if (!std::ranges::equal(checksum(stored.turn, stored.parent ? &*stored.parent : nullptr), written))
+  if (!std::ranges::equal(checksum(stored.turn, stored.parent ? &*stored.parent : nullptr),
+                          written))
     return std::nullopt;
   return stored;
 }
@@ -370,7 +370,8 @@ bool ReplayStore::make_room() {
     const std::int64_t conversation = writer_->oldest.integer(0);
     bytes -= std::min(bytes, static_cast<std::uint64_t>(writer_->oldest.integer(1)));
     writer_->oldest.reset();
-    if (!writer_->forget_turns.bind(conversation).run() || !writer_->forget.bind(conversation).run())
+    if (!writer_->forget_turns.bind(conversation).run() ||
+        !writer_->forget.bind(conversation).run())
       return false;
   }
   return true;

@@ -222,9 +222,9 @@ std::expected<Response, Failure> fetch(Client& client, Request request,
   };
   const auto call = client.send(std::move(request), std::move(handlers));
   if (future.wait_for(time) != std::future_status::ready)
-    return std::unexpected(Failure{FailureKind::timed_out,
-                                   place + ": no answer within " + std::to_string(time.count()) +
-                                       " ms"});
+    return std::unexpected(
+        Failure{FailureKind::timed_out,
+                place + ": no answer within " + std::to_string(time.count()) + " ms"});
   return future.get();
 }
 

@@ -25,17 +25,17 @@ struct Request {
   Origin origin;
   std::string method = "GET";
   std::string target = "/"; // path and query, sent as it is
-  /// Sent in this order and with this spelling. The client adds `Host`, `Content-Length` (for a body,
-  /// and for POST, PUT and PATCH) and `Accept-Encoding: identity` where they are absent; it decodes
-  /// no content coding. `Connection`, `Transfer-Encoding` and `Content-Length` are its own affair:
-  /// they are left out if given.
+  /// Sent in this order and with this spelling. The client adds `Host`, `Content-Length` (for a
+  /// body, and for POST, PUT and PATCH) and `Accept-Encoding: identity` where they are absent; it
+  /// decodes no content coding. `Connection`, `Transfer-Encoding` and `Content-Length` are its own
+  /// affair: they are left out if given.
   Headers headers;
   bool adds_accept_encoding = true; // false: the request is somebody else's, passed on
   std::string body;
   std::chrono::milliseconds connect_time{10'000}; // name look-up, connection and TLS together
   /// From the last byte sent or received to the next one of the answer. A prefill takes minutes, so
-  /// a server that sends no sign of life meanwhile needs a long one. 0: for ever; a peer whose machine
-  /// is gone is still noticed, in about a minute, by TCP keep-alive.
+  /// a server that sends no sign of life meanwhile needs a long one. 0: for ever; a peer whose
+  /// machine is gone is still noticed, in about a minute, by TCP keep-alive.
   std::chrono::milliseconds idle_time{0};
 };
 
@@ -76,16 +76,16 @@ struct ClientOptions {
   /// Additional certificate authorities, PEM. Beside them the system's are trusted, those of
   /// SSL_CERT_FILE and SSL_CERT_DIR, and of NODE_EXTRA_CA_CERTS, which Claude Code honours too.
   std::filesystem::path ca_file;
-  /// HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, also in lower case, are obeyed. Loopback addresses
-  /// are never asked for through a proxy.
+  /// HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, also in lower case, are obeyed. Loopback
+  /// addresses are never asked for through a proxy.
   bool proxy_from_environment = true;
   std::size_t idle_connections = 256; // kept open, of each server
   std::chrono::milliseconds keep_idle{30'000};
 };
 
 /// Connections are kept open and used again. A request on one that had been kept is sent once more,
-/// on another, if the server closed it before any byte of an answer (RFC 9112, section 9.3.1: it was
-/// closed for being idle). Thread-safe.
+/// on another, if the server closed it before any byte of an answer (RFC 9112, section 9.3.1: it
+/// was closed for being idle). Thread-safe.
 class Client {
  public:
   explicit Client(ClientOptions options = {});

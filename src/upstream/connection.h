@@ -18,8 +18,8 @@
 
 namespace anyclaude::upstream {
 
-/// One connection to a server, with TLS or without; a stream for Asio's and Beast's operations. Used
-/// on the client's thread only.
+/// One connection to a server, with TLS or without; a stream for Asio's and Beast's operations.
+/// Used on the client's thread only.
 class Connection {
  public:
   using executor_type = boost::asio::ip::tcp::socket::executor_type;
@@ -30,7 +30,8 @@ class Connection {
   executor_type get_executor() { return socket_.get_executor(); }
 
   /// What follows goes through TLS; the handshake is the caller's.
-  boost::asio::ssl::stream<boost::asio::ip::tcp::socket&>& begin_tls(boost::asio::ssl::context& tls) {
+  boost::asio::ssl::stream<boost::asio::ip::tcp::socket&>&
+  begin_tls(boost::asio::ssl::context& tls) {
     return tls_.emplace(socket_, tls);
   }
 

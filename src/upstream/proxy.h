@@ -14,14 +14,15 @@ struct Proxy {
   std::string authorization; // value of Proxy-Authorization; empty: none
 };
 
-/// Which proxy leads to which server, as the environment says it: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY,
-/// NO_PROXY, each also in lower case, which wins. Immutable.
+/// Which proxy leads to which server, as the environment says it: HTTP_PROXY, HTTPS_PROXY,
+/// ALL_PROXY, NO_PROXY, each also in lower case, which wins. Immutable.
 class ProxyRules {
  public:
   ProxyRules() = default; // no proxies
   explicit ProxyRules(const std::function<const char*(const char*)>& environment);
 
-  /// Nothing for loopback addresses and what NO_PROXY lists: "*", a host, ".domain" or "domain", with
+  /// Nothing for loopback addresses and what NO_PROXY lists: "*", a host, ".domain" or "domain",
+  /// with
   /// ":port" or without.
   std::optional<Proxy> proxy_for(const Origin& origin) const;
 

@@ -166,8 +166,8 @@ Failure RequestCall::failure_of(error_code error) const {
   return failure;
 }
 
-/// One timer for all waiting: it is set again only when it runs out too early, so that a read costs no
-/// more than a look at the clock.
+/// One timer for all waiting: it is set again only when it runs out too early, so that a read costs
+/// no more than a look at the clock.
 void RequestCall::arm(std::chrono::milliseconds time) {
   has_deadline_ = time.count() > 0;
   if (!has_deadline_)
@@ -197,8 +197,8 @@ void RequestCall::watch_deadline() {
 }
 
 asio::awaitable<void> RequestCall::run() {
-  const std::string key = to_string(request_.origin) +
-                          (proxy_ ? " by " + to_string(proxy_->origin) : std::string());
+  const std::string key =
+      to_string(request_.origin) + (proxy_ ? " by " + to_string(proxy_->origin) : std::string());
   try {
     for (bool again = true; again && !stopped_;) {
       connection_ = context_.pool.take(key);
@@ -239,8 +239,7 @@ asio::awaitable<std::unique_ptr<Connection>> RequestCall::connect() {
 asio::awaitable<bool> RequestCall::reach(const Origin& target) {
   const std::string place = proxy_ ? "the proxy " + to_string(target) + ": " : std::string();
   const auto late = [&] {
-    return "no connection within " +
-           std::to_string(request_.connect_time.count()) + " ms";
+    return "no connection within " + std::to_string(request_.connect_time.count()) + " ms";
   };
   std::vector<tcp::endpoint> endpoints;
   error_code error;
@@ -270,9 +269,8 @@ asio::awaitable<bool> RequestCall::reach(const Origin& target) {
 
 /// RFC 9110, section 9.3.6
 asio::awaitable<bool> RequestCall::tunnel(const Proxy& proxy) {
-  const std::string target = request_.origin.host.contains(':')
-                                 ? "[" + request_.origin.host + "]"
-                                 : request_.origin.host;
+  const std::string target =
+      request_.origin.host.contains(':') ? "[" + request_.origin.host + "]" : request_.origin.host;
   const std::string place = target + ":" + std::to_string(request_.origin.port);
   std::string head = "CONNECT " + place + " HTTP/1.1\r\n";
   append_header(head, "Host", place);
@@ -310,8 +308,8 @@ asio::awaitable<bool> RequestCall::secure() {
   if (expired_)
     fail(FailureKind::unreachable, "no TLS connection in time");
   else if (verdict != X509_V_OK)
-    fail(FailureKind::tls, std::string("its certificate is not trusted: ") +
-                               X509_verify_cert_error_string(verdict));
+    fail(FailureKind::tls,
+         std::string("its certificate is not trusted: ") + X509_verify_cert_error_string(verdict));
   else
     fail(FailureKind::tls, "no TLS connection: " + error.message());
   co_return false;
@@ -353,8 +351,8 @@ asio::awaitable<error_code> RequestCall::write(std::string_view bytes) {
   co_return error_code();
 }
 
-/// A server that refuses a request early closes while it is still being sent; its answer says why, so
-/// the answer is read either way.
+/// A server that refuses a request early closes while it is still being sent; its answer says why,
+/// so the answer is read either way.
 asio::awaitable<bool> RequestCall::write_request() {
   arm(request_.idle_time);
   const auto error = co_await write(head_text());

@@ -29,8 +29,8 @@ struct CallContext {
   const std::atomic<std::thread::id>& thread;
 };
 
-/// One request from its sending to the end of its answer. Lives on the client's thread; cancel() may
-/// come from any.
+/// One request from its sending to the end of its answer. Lives on the client's thread; cancel()
+/// may come from any.
 class RequestCall : public std::enable_shared_from_this<RequestCall> {
  public:
   RequestCall(CallContext& context, Request request, Handlers handlers);

@@ -43,8 +43,7 @@ bool split_authority(std::string_view authority, std::string_view& host, std::st
 } // namespace
 
 std::string authority(const Origin& origin) {
-  std::string text =
-      origin.host.contains(':') ? "[" + origin.host + "]" : origin.host;
+  std::string text = origin.host.contains(':') ? "[" + origin.host + "]" : origin.host;
   if (origin.port != (origin.tls ? kHttpsPort : kHttpPort))
     text += ":" + std::to_string(origin.port);
   return text;

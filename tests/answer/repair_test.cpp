@@ -8,7 +8,6 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-
 namespace anyclaude::answer {
 namespace {
 
@@ -157,10 +156,11 @@ TEST(Repair, ATagWithoutItsEndTakesNothingOfWhatFollows) {
   format.dialect = detect_dialect("<｜DSML｜function_calls><｜DSML｜invoke name=");
   format.tools = tool_set({{"Write", {{"type", "object"}}}});
   const std::string lost = "words that are nobody's attributes";
-  const auto seen = read("<｜DSML｜function_calls><｜DSML｜invoke name=\"Write\"><｜DSML｜parameter "
-                         "name=\"content\" string=\"true\"" +
-                             lost + " <b></｜DSML｜parameter></｜DSML｜invoke></｜DSML｜function_calls>",
-                         format);
+  const auto seen =
+      read("<｜DSML｜function_calls><｜DSML｜invoke name=\"Write\"><｜DSML｜parameter "
+           "name=\"content\" string=\"true\"" +
+               lost + " <b></｜DSML｜parameter></｜DSML｜invoke></｜DSML｜function_calls>",
+           format);
   EXPECT_TRUE(seen.text().contains(lost));
   EXPECT_TRUE(seen.cut);
 }

@@ -105,8 +105,8 @@ def test_a_running_daemon_is_told_of_clear(program, demo_models, tmp_path):
         assert metrics["anyclaude_kv_stored_bytes"] == 0
         usage(daemon, question="Something else, which goes on from the pool?")
         wait_until_stored(daemon, tokens)  # and it goes on storing
-        told = cache(program, daemon.home, "stat").stdout
-        assert "model random-tiny-1" in told
+        wait_for(lambda: "model random-tiny-1" in cache(program, daemon.home, "stat").stdout,
+                 "the index knows again which model it is")
         assert "damaged" not in daemon.log()
     finally:
         daemon.stop()

@@ -118,7 +118,7 @@ def test_the_cache_command_tells_checks_and_clears(program, demo_models, tmp_pat
 
     files[0].write_bytes(files[0].read_bytes()[:-1])
     found = cache(program, daemon, "verify")
-    assert found.returncode == 1 and f"{files[0]} has damaged cells" in found.stdout
+    assert found.returncode == 1 and f"{files[0]} has damaged contents" in found.stdout
     assert cache(program, daemon, "verify", "--repair").returncode == 0
     assert not files[0].exists()
     assert cache(program, daemon, "verify").returncode == 0

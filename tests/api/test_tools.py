@@ -168,10 +168,9 @@ def test_an_answer_that_fits_a_schema(start_daemon, demo_models):
               "properties": {"title": {"type": "string", "maxLength": 20}}}
     with sdk(start_daemon(demo_models.random())) as client:
         for seed in range(5):
-            message = client.messages.create(
-                **ask("A title, please", temperature=1),
-                extra_body={"seed": seed,
-                            "output_config": {"format": {"type": "json_schema", "schema": schema}}})
+            message = client.messages.create(**ask("A title, please"), extra_body={
+                "temperature": 1, "seed": seed,
+                "output_config": {"format": {"type": "json_schema", "schema": schema}}})
             (said,) = message.content
             title = json.loads(said.text)
             assert list(title) == ["title"] and len(title["title"]) <= 20

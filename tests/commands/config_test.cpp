@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <format>
 #include <fstream>
+#include <iterator>
 
 namespace anyclaude::commands {
 namespace {
@@ -22,6 +24,14 @@ TEST(Config, KnowsThePromptsLayout) {
   EXPECT_EQ(layout("[prompt]\nlayout = \"as-sent\"\n"), "as-sent");
   EXPECT_EQ(layout("prompt.layout = \"stable-first\"\n"), "stable-first");
   EXPECT_EQ(layout(""), std::nullopt);
+}
+
+TEST(Config, KnowsWhatLetsAModelSee) {
+  const auto read = config("mmproj = \"eyes.gguf\"\n");
+  ASSERT_TRUE(read) << read.error();
+  EXPECT_EQ(read->projector, std::filesystem::path(testing::TempDir()) / "eyes.gguf");
+  EXPECT_EQ(config("mmproj = \"none\"\n")->projector, "none"); // no file of that name
+  EXPECT_FALSE(config("mmproj = 3\n"));
 }
 
 TEST(Config, NamesWhatIsWrongWithThePromptsLayout) {
@@ -55,6 +65,72 @@ TEST(Config, KnowsFoldersOfWhichNothingIsKept) {
   EXPECT_TRUE(no_list.error().contains(":2: \"store.exclude\" must be a list")) << no_list.error();
   EXPECT_FALSE(config("[store]\nexlcude = []\n"));
   EXPECT_FALSE(config("[store]\nexclude = [3]\n"));
+}
+
+TEST(Config, KnowsBackendsRoutesAndTheFallback) {
+  const auto read = config(R"(
+mode = "mlx-lm"
+menu = false
+[backends.gpu]
+kind = "vllm"
+url = "http://10.0.0.1:8000"
+replicas = ["http://10.0.0.2:8000"]
+model = "qwen3"
+api_key_env = "GPU_KEY"
+context = 65536
+[[routes]]
+model = "*haiku*"
+background = true
+to = ["gpu:small", "claude"]
+[fallback]
+cloud = true
+)");
+  ASSERT_TRUE(read) << read.error();
+  EXPECT_EQ(read->mode, "mlx-lm");
+  EXPECT_EQ(read->menu, false);
+  const BackendConfig* gpu = read->backend("gpu");
+  ASSERT_TRUE(gpu);
+  EXPECT_EQ(gpu->kind, "vllm");
+  EXPECT_EQ(gpu->urls, (std::vector<std::string>{"http://10.0.0.1:8000", "http://10.0.0.2:8000"}));
+  EXPECT_EQ(gpu->context_tokens, 65536);
+  ASSERT_EQ(read->routes.rules.size(), 1U);
+  const auto& rule = read->routes.rules.front();
+  EXPECT_EQ(rule.model, "*haiku*");
+  EXPECT_EQ(rule.background, true);
+  ASSERT_EQ(rule.targets.size(), 2U);
+  EXPECT_EQ(rule.targets[0].backend, "gpu");
+  EXPECT_EQ(rule.targets[0].model, "small");
+  EXPECT_TRUE(read->routes.allow_cloud_fallback);
+}
+
+TEST(Config, SaysWhereAndWhatIsWrong) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"mode = \"mlxlm\"\n", ":1: there is no backend \"mlxlm\""},
+      {"\n[backends.x]\nkind = \"vlm\"\n", ":3: \"backends.x\" needs a kind; there are mlx-lm"},
+      {"[backends.vllm]\nurl = \"127.0.0.1\"\n", ":2: \"url\": \"127.0.0.1\" is not a server's"},
+      {"[backends.vllm]\nurll = \"x\"\n",
+       ":2: unknown key \"backends.vllm.urll\"; there are kind, url"},
+      {"[backends.openai]\nmodel = \"x\"\n", ":1: \"backends.openai\" needs a url"},
+      {"[[routes]]\nmodel = \"x\"\n", ":1: a route needs \"to\""},
+      {"[[routes]]\nto = \"nowhere\"\n", ":1: there is no backend \"nowhere\""},
+      {"[fallback]\ncloud = \"yes\"\n", ":2: \"cloud\" must be true or false"},
+      {"colour = 1\n", ":1: unknown key \"colour\"; there are mode, menu, model"},
+  };
+  for (const auto& [text, wanted] : cases) {
+    const auto read = config(text);
+    ASSERT_FALSE(read) << text;
+    EXPECT_TRUE(read.error().contains(wanted)) << read.error();
+  }
+}
+
+TEST(Config, ItsPageHasEveryKey) {
+  std::ifstream page(std::string(ANYCLAUDE_SOURCE_DIR) + "/docs/configuration.md");
+  const std::string text{std::istreambuf_iterator<char>(page), {}};
+  for (const ConfigKey& key : config_keys()) {
+    const std::string row =
+        std::format("| `{}` | {} | {} | {} |", key.key, key.type, key.standard, key.meaning);
+    EXPECT_TRUE(text.contains(row)) << "docs/configuration.md lacks: " << row;
+  }
 }
 
 } // namespace

@@ -39,5 +39,22 @@ TEST(CheckpointPlan, TakesThePlaceWhereTwoRequestsPart) {
   EXPECT_EQ(plan_checkpoints(Places{}, 0, 1000, 1000), (Places{999}));
 }
 
+TEST(ThinCheckpoints, LeavesOnesAtAboutDoubledDistances) {
+  std::vector<int> kept;
+  for (int turn = 1; turn <= 200; ++turn) { // each turn leaves one behind
+    kept.push_back(100 * turn);
+    kept = thin_checkpoints(kept);
+    ASSERT_EQ(kept.front(), 100);
+    ASSERT_EQ(kept.back(), 100 * turn);
+    ASSERT_LE(kept.size(), 20u);
+    for (std::size_t i = 2; i < kept.size(); ++i) // from the second to last one on
+      ASSERT_LE(kept.back() - kept[i - 2], 4 * (kept.back() - kept[i - 1]) + 100) << turn;
+  }
+  EXPECT_LE(kept.size(), 14u);
+  EXPECT_GE(kept.size(), 6u);
+  EXPECT_EQ(kept[kept.size() - 2], 100 * 199);
+  EXPECT_EQ(thin_checkpoints(std::vector{7}), std::vector{7});
+}
+
 } // namespace
 } // namespace anyclaude::engine

@@ -53,6 +53,7 @@ class FakeDecoder : public Decoder {
   int exported = 0;                      // blocks
   int imported = 0;
   bool refuses_cells = false; // that come back
+  bool refuses_states = false;
 
   /// A cost: every token looks at all cells in use.
   double by_cells(std::span<const BatchToken> batch) const {
@@ -158,14 +159,19 @@ class FakeDecoder : public Decoder {
 
   bool restore(SequenceId sequence, std::span<const std::byte> state, int length) override {
     require(length == this->length(sequence), "a state for another length");
+    if (refuses_states)
+      return false;
     return states_.restore(sequence, state, length);
   }
 
   /// Cells and, behind them, the tokens that they are taken for.
   bool export_cells(SequenceId sequence, int begin, int end,
                     std::vector<std::byte>& bytes) override {
-    require(!stateful_ && begin < end, "cells to export that cannot be");
-    memory_.export_cells(sequence, begin, end, bytes);
+    require(begin < end, "cells to export that cannot be");
+    if (stateful_)
+      states_.export_cells(sequence, begin, end, bytes);
+    else
+      memory_.export_cells(sequence, begin, end, bytes);
     now += block_time;
     ++exported;
     for (int position = begin; position < end; ++position) {
@@ -182,8 +188,11 @@ class FakeDecoder : public Decoder {
     require(sequence >= 0 && sequence < sequences_, "a sequence it does not have");
     if (refuses_cells || bytes.size() != count * (sizeof(std::uint64_t) + sizeof(Token)))
       return false;
-    memory_.import_cells(sequence, begin, end, first, last,
-                         bytes.first(count * sizeof(std::uint64_t)), expected);
+    const auto cells = bytes.first(count * sizeof(std::uint64_t));
+    if (stateful_)
+      states_.import_cells(sequence, begin, end, first, last, cells, expected);
+    else
+      memory_.import_cells(sequence, begin, end, first, last, cells, expected);
     now += block_time;
     ++imported;
     const auto tokens = bytes.subspan(count * sizeof(std::uint64_t));

@@ -1,4 +1,5 @@
 // Prompts with images whose embeddings come late, or not at all, over a decoder of plain arrays.
+#include "demo/gguf_file.h"
 #include "engine/simulation.h"
 #include "kv/block_store.h"
 
@@ -143,6 +144,36 @@ TEST(SchedulerImages, TheStoreBringsBackWholeOnes) {
     simulation.idle(); // takes all the room
   }
   EXPECT_GE(simulation.scheduler.stats().restored_tokens, 110U);
+}
+
+/// Of a model with a state, over two lives with one disk.
+TEST(SchedulerImages, ComeBackInFrontOfACheckpoint) {
+  const demo::ScratchFolder scratch;
+  for (int life = 0; life < 2; ++life) {
+    auto files = kv::BlockFiles::open(scratch / "store", "model");
+    ASSERT_TRUE(files) << files.error();
+    kv::BlockStore store({.block_tokens = 16,
+                          .memory_bytes = 1U << 20,
+                          .disk_bytes = 1U << 20,
+                          .salt = {},
+                          .fingerprint = {},
+                          .checkpoints = true},
+                         std::make_unique<kv::DiskTier>(std::move(*files), kv::DiskTierOptions{}));
+    SchedulerOptions options = options_of(300);
+    options.store = &store;
+    options.checkpoints = true;
+    Simulation simulation(options);
+    const auto image = std::make_shared<FakeImage>(1, 70);
+    Job job = job_with(image);
+    job.boundaries = {45, 115}; // the first in the middle of the image, so in front of it
+    EXPECT_EQ(simulation.run(job).text(), expected_text(job.prompt, 8));
+    simulation.idle();
+    store.check();
+    EXPECT_EQ(store.stats().checkpoints, 2U);
+    EXPECT_EQ(store.stats().blocks, 2U + 3); // the third block goes on to the image's end
+    EXPECT_EQ(image->wanted > 0, life == 0);
+    EXPECT_EQ(simulation.scheduler.stats().restored_tokens, life == 0 ? 0U : 115U);
+  }
 }
 
 } // namespace

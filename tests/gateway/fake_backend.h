@@ -40,6 +40,9 @@ class FakeBackend : public backend::Backend {
     return {{"qwen-tiny", "Qwen tiny", 1'700'000'000, 32'768}, {"other", "Other", 0, 0}};
   }
 
+  std::chrono::milliseconds verdict{0};
+  std::chrono::milliseconds verdict_time() const override { return verdict; }
+
   std::expected<int, anthropic::Error>
   count_tokens(const anthropic::Request& request) const override {
     if (request.model == "refuse") {

@@ -292,13 +292,34 @@ TEST_F(GatewayTest, TwoClientsAtOnceWithTheirOwnTenants) {
   EXPECT_NE(ben.receive().body.find("for ben"), std::string::npos);
 }
 
+TEST_F(GatewayTest, AStreamWaitsForAVerdictThatMayBecomeItsStatus) {
+  backend_.verdict = std::chrono::hours(1);
+  RawClient refused = connect();
+  refused.send(post("/v1/messages", kStreamed));
+  ASSERT_TRUE(backend_.wait_started(0));
+  backend_.say(0, {PrefillProgress{1, 2}, Failed{{ErrorKind::overloaded, "nobody there"}}});
+  EXPECT_EQ(refused.receive().status, 529);
+  RawClient answered = connect();
+  answered.send(post("/v1/messages", kStreamed));
+  ASSERT_TRUE(backend_.wait_started(1));
+  backend_.say(1, {Started{kUsage}, TextDelta{"hi"}, kFinished});
+  EXPECT_EQ(answered.receive().status, 200);
+  backend_.verdict = std::chrono::milliseconds(1); // over before a word is said
+  RawClient late = connect();
+  late.send(post("/v1/messages", kStreamed));
+  ASSERT_TRUE(backend_.wait_started(2));
+  late.receive_until("event: ping");
+  backend_.say(2, {Failed{{ErrorKind::overloaded, "nobody there"}}});
+  late.receive_until("event: error");
+}
+
 TEST_F(GatewayTest, TheBackendLearnsWhichConversationAndSubagentAsks) {
   const auto ask = [&](const std::string& path, const std::string& headers) {
     const std::string body =
         R"({"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]})";
     RawClient other = connect();
-    other.send(head("POST " + path) + headers +
-               "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    other.send(head("POST " + path) + headers + "Content-Length: " + std::to_string(body.size()) +
+               "\r\n\r\n" + body);
     return other;
   };
   const RawClient one = ask("/s/tab-1/v1/messages", "");

@@ -15,7 +15,14 @@ TEST(Metrics, EachHasItsHelpItsTypeAndOneValue) {
                                                      .checkpoints = 7,
                                                      .checkpoint_bytes = 700,
                                                      .stored_bytes = 900,
-                                                     .stored_tokens_restored = 30},
+                                                     .stored_tokens_restored = 30,
+                                                     .stored_bytes_restored = 4000,
+                                                     .restoring_seconds = 0.25,
+                                                     .disk_blocks = 11,
+                                                     .disk_bytes = 5000,
+                                                     .disk_blocks_written = 9,
+                                                     .unstored_tokens = 77,
+                                                     .store_is_inert = true},
                     .open_connections = 2});
   EXPECT_TRUE(body.contains("# HELP anyclaude_requests_total Requests for a message that have "
                             "ended.\n# TYPE anyclaude_requests_total counter\n"
@@ -30,6 +37,13 @@ TEST(Metrics, EachHasItsHelpItsTypeAndOneValue) {
   EXPECT_TRUE(body.contains("\nanyclaude_kv_checkpoint_bytes 700\n"));
   EXPECT_TRUE(body.contains("\nanyclaude_kv_stored_bytes 900\n"));
   EXPECT_TRUE(body.contains("\nanyclaude_kv_restored_tokens_total 30\n"));
+  EXPECT_TRUE(body.contains("\nanyclaude_kv_restored_bytes_total 4000\n"));
+  EXPECT_TRUE(body.contains("\nanyclaude_kv_restore_seconds_total 0.25\n"));
+  EXPECT_TRUE(body.contains("\nanyclaude_kv_disk_blocks 11\n"));
+  EXPECT_TRUE(body.contains("\nanyclaude_kv_disk_bytes 5000\n"));
+  EXPECT_TRUE(body.contains("\nanyclaude_kv_disk_blocks_written_total 9\n"));
+  EXPECT_TRUE(body.contains("\nanyclaude_kv_unstored_tokens_total 77\n"));
+  EXPECT_TRUE(body.contains("\nanyclaude_kv_store_inert 1\n"));
   EXPECT_TRUE(body.contains("\n# TYPE anyclaude_engine_paused_total counter\n"
                             "anyclaude_engine_paused_total 5\n"));
   EXPECT_TRUE(body.ends_with("\nanyclaude_open_connections 2\n"));

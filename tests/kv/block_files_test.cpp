@@ -1,5 +1,7 @@
 #include "demo/gguf_file.h"
 #include "kv/block_files.h"
+#include "kv/sample_blocks.h"
+#include "kv/vandal.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -10,7 +12,6 @@
 #include <array>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <map>
@@ -24,34 +25,6 @@ namespace anyclaude::kv {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A number of rounds, or the one that the environment asks for.
-int rounds(const char* variable, int usual) {
-  const char* asked = std::getenv(variable);
-  return asked ? std::atoi(asked) : usual;
-}
-
-/// A block that is told by its number: tokens, place in a chain and cells.
-Block block_of(int number, const BlockKey& parent, std::size_t bytes = 5000) {
-  Block block;
-  block.parent = parent;
-  block.begin = 0;
-  std::mt19937 random(static_cast<unsigned>(number));
-  block.tokens.resize(static_cast<std::size_t>(1 + number % kBlockTokens));
-  for (Token& token : block.tokens)
-    token = static_cast<Token>(random() % 100'000);
-  block.key = block_key(parent, block.tokens);
-  block.cells.resize(bytes);
-  for (std::size_t i = 0; i < bytes; ++i) // the first ones are drawn, for speed
-    block.cells[i] = i < 4096 ? static_cast<std::byte>(random()) : block.cells[i - 4096];
-  return block;
-}
-
-bool same(const Block& a, const Block& b) {
-  return a.key == b.key && a.parent == b.parent && a.begin == b.begin && a.tokens == b.tokens &&
-         a.cells == b.cells &&
-         a.kind == b.kind && (a.state ? b.state && *a.state == *b.state : !b.state);
-}
 
 class BlockFilesTest : public testing::Test {
  protected:
@@ -75,8 +48,7 @@ TEST_F(BlockFilesTest, WhatIsWrittenIsReadAgain) {
   for (const int number : {1, 255, 256}) {
     const Block block = block_of(number, parent);
     ASSERT_TRUE(files->write(block, 12.5));
-    EXPECT_EQ(block_file_size(block),
-              fs::file_size(file_of(*files, block.key)));
+    EXPECT_EQ(block_file_size(block), fs::file_size(file_of(*files, block.key)));
     const auto read = files->read(block.key);
     ASSERT_TRUE(read) << to_string(read.error());
     EXPECT_TRUE(same(*read, block));
@@ -219,59 +191,6 @@ TEST_F(BlockFilesTest, AnErrorLeavesNothingBehind) {
   ASSERT_FALSE(written);
   EXPECT_EQ(written.error(), ENOTDIR);
 }
-
-/// What anything may do to a folder of files.
-class Vandal {
- public:
-  Vandal(std::vector<fs::path> files, unsigned seed) : files_(std::move(files)), random_(seed) {}
-
-  void strike() {
-    const fs::path& file = any();
-    const auto size = fs::file_size(file);
-    switch (random_() % 6) {
-    case 0:
-    case 1: // a bit of the header or of anything
-      return flip(file,
-                  size == 0
-                      ? 0
-                      : random_() % (random_() % 2 ? size : std::min<std::uintmax_t>(size, 1400)));
-    case 2:
-      fs::resize_file(file, size == 0 ? 0 : random_() % size);
-      return;
-    case 3: // grows
-      std::ofstream(file, std::ios::app | std::ios::binary) << "more";
-      return;
-    case 4: { // one block under another's name
-      const fs::path& other = any();
-      if (other != file)
-        fs::copy_file(other, file, fs::copy_options::overwrite_existing);
-      return;
-    }
-    default: { // the beginning of one, the end of another
-      const fs::path& other = any();
-      std::ifstream in(other, std::ios::binary);
-      std::string bytes(random_() % 3000, '\0');
-      in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-      std::fstream out(file, std::ios::binary | std::ios::in | std::ios::out);
-      out.write(bytes.data(), in.gcount());
-    }
-    }
-  }
-
- private:
-  const fs::path& any() { return files_[random_() % files_.size()]; }
-  static void flip(const fs::path& path, std::uintmax_t at) {
-    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
-    file.seekg(static_cast<std::streamoff>(at));
-    const int byte = file.get();
-    file.clear();
-    file.seekp(static_cast<std::streamoff>(at));
-    file.put(static_cast<char>(byte ^ (1 << (at % 8))));
-  }
-
-  std::vector<fs::path> files_;
-  std::mt19937 random_;
-};
 
 TEST_F(BlockFilesTest, DamageIsSeenOrHarmless) {
   const int strikes = rounds("ANYCLAUDE_DAMAGE_ROUNDS", 200);

@@ -61,6 +61,16 @@ class StateModel : public StateMemory {
     return true;
   }
 
+  /// Cells without the state, which a sequence that they come back to loses.
+  void export_cells(SequenceId sequence, int begin, int end, std::vector<std::byte>& bytes) {
+    cells_.export_cells(sequence, begin, end, bytes);
+  }
+  void import_cells(SequenceId sequence, int begin, int end, int first, int last,
+                    std::span<const std::byte> bytes, std::span<const Token> tokens) {
+    cells_.import_cells(sequence, begin, end, first, last, bytes, tokens);
+    states_[sequence] = State{.tokens = {}, .spoilt = true};
+  }
+
   /// Whether the sequence holds exactly the cells of `tokens`, and the state behind them.
   bool holds(SequenceId sequence, std::span<const Token> tokens) const {
     const auto found = states_.find(sequence);
@@ -84,7 +94,7 @@ class StateModel : public StateMemory {
 
   CellModel cells_;
   std::map<SequenceId, std::optional<State>> states_;
-  std::vector<State> saved_;
+  inline static std::vector<State> saved_; // of all lives: what is on a disk outlives this one
 };
 
 } // namespace anyclaude::kv

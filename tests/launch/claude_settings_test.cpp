@@ -80,6 +80,17 @@ TEST_F(Settings, LeaveALoginOfOnesOwnAlone) {
   EXPECT_TRUE(made->warnings[0].starts_with("CLAUDE_CODE_USE_BEDROCK is set"));
 }
 
+TEST_F(Settings, SayThatASessionIsPrivate) {
+  const auto url = [this] {
+    const auto made = make({});
+    EXPECT_TRUE(made);
+    return json::parse(made->json).at("env").at("ANTHROPIC_BASE_URL").get<std::string>();
+  };
+  EXPECT_EQ(url(), "http://127.0.0.1:4321/s/abc");
+  connection_.is_private = true;
+  EXPECT_EQ(url(), "http://127.0.0.1:4321/p/abc");
+}
+
 TEST_F(Settings, KeepThePersonsOwnFromAFile) {
   write("mine.json", R"({"permissions":{"allow":["Bash"]},
                          "env":{"ANTHROPIC_MODEL":"theirs","EDITOR":"vi"}})");

@@ -319,7 +319,7 @@ TEST(PromptBuilder, SaysHowMuchEverySessionHasAlike) {
   EXPECT_TRUE(with_tools.contains("looks")) << with_tools;
   EXPECT_TRUE(with_tools.contains("Be brief.")) << with_tools;
   EXPECT_FALSE(with_tools.contains("Hi there")) << with_tools;
-  EXPECT_EQ(stable_part(talk), "");           // there is no system text to end
+  EXPECT_EQ(stable_part(talk), ""); // there is no system text to end
   PromptOptions as_sent;
   as_sent.layout = Layout::as_sent;
   EXPECT_EQ(stable_part(R"("system":"Be brief.",)" + talk, kQwenLikeTemplate, std::move(as_sent)),
@@ -333,9 +333,9 @@ TEST(PromptBuilder, NothingIsAlikeWhereTheSystemTextStandsInAQuestion) {
       "{% elif m.role == 'user' %}{% if loop.index0 == 0 or messages[loop.index0 - 1].role != "
       "'system' %}<|im_start|>{% endif %}{{ m.content }}<|im_end|>{% else %}<|im_start|>"
       "{{ m.content }}<|im_end|>{% endif %}{% endfor %}";
-  EXPECT_EQ(stable_part(R"("system":"Be brief.","messages":[{"role":"user","content":"Hi"}])",
-                        kInside),
-            "");
+  EXPECT_EQ(
+      stable_part(R"("system":"Be brief.","messages":[{"role":"user","content":"Hi"}])", kInside),
+      "");
 }
 
 } // namespace

@@ -60,8 +60,7 @@ inline std::string prompt_text(const std::string& body, Layout layout = Layout::
                                const char* chat_template = kQwenLikeTemplate) {
   auto parsed = ChatTemplate::parse(chat_template, "", "");
   EXPECT_TRUE(parsed) << parsed.error();
-  const auto built = PromptBuilder(std::move(*parsed), byte_tokenizer({}),
-                                   {.layout = layout})
+  const auto built = PromptBuilder(std::move(*parsed), byte_tokenizer({}), {.layout = layout})
                          .build(parsed_request(body));
   EXPECT_TRUE(built) << (built ? "" : built.error().message);
   return built ? text_of(built->tokens, {}) : "";

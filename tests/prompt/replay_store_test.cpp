@@ -31,10 +31,8 @@ class ReplayStoreTest : public testing::Test {
 
   std::unique_ptr<ReplayStore> open(const std::string& model = "one",
                                     std::uint64_t bytes = 1U << 20) const {
-    auto store = ReplayStore::open({.folder = folder_,
-                                    .model = model,
-                                    .bytes = bytes,
-                                    .retry = std::chrono::milliseconds(0)});
+    auto store = ReplayStore::open(
+        {.folder = folder_, .model = model, .bytes = bytes, .retry = std::chrono::milliseconds(0)});
     EXPECT_TRUE(store) << store.error();
     return store ? std::move(*store) : nullptr;
   }
@@ -191,7 +189,8 @@ TEST_F(ReplayStoreTest, AFileThatIsSpoiltWhileItIsOpenIsBegunAnew) {
   EXPECT_TRUE(store->read(key_of(8)));
 }
 
-/// Nothing that stands in the files may end the process or be taken for a turn that was not written.
+/// Nothing that stands in the files may end the process or be taken for a turn that was not
+/// written.
 TEST_F(ReplayStoreTest, PropertyDamageIsHarmless) {
   std::map<int, std::vector<std::int32_t>> known;
   for (int i = 0; i < 10; ++i)

@@ -1,5 +1,4 @@
 #include "upstream/client.h"
-
 #include "upstream/scripted_server.h"
 
 #include <gmock/gmock.h>
@@ -44,24 +43,24 @@ Handlers handlers(const std::shared_ptr<Heard>& heard) {
     function(*heard);
     heard->changed.notify_all();
   };
-  return {.on_head =
-              [change](int status, const Headers& headers) {
-                change([&](Heard& it) {
-                  it.status = status;
-                  it.headers = headers;
-                });
-              },
-          .on_data =
-              [change](std::string_view data) {
-                change([&](Heard& it) {
-                  it.body += data;
-                  it.pieces.emplace_back(data);
-                });
-              },
-          .on_end = [change] { change([](Heard& it) { it.ended = true; }); },
-          .on_error = [change](const Failure& failure) {
-            change([&](Heard& it) { it.failure = failure; });
-          }};
+  return {
+      .on_head =
+          [change](int status, const Headers& headers) {
+            change([&](Heard& it) {
+              it.status = status;
+              it.headers = headers;
+            });
+          },
+      .on_data =
+          [change](std::string_view data) {
+            change([&](Heard& it) {
+              it.body += data;
+              it.pieces.emplace_back(data);
+            });
+          },
+      .on_end = [change] { change([](Heard& it) { it.ended = true; }); },
+      .on_error =
+          [change](const Failure& failure) { change([&](Heard& it) { it.failure = failure; }); }};
 }
 
 struct UpstreamClient : testing::Test {
@@ -100,8 +99,7 @@ TEST_F(UpstreamClient, SendsTheRequestAsItWasGiven) {
   EXPECT_TRUE(heard->ended);
   EXPECT_EQ(heard->status, 201);
   EXPECT_EQ(heard->body, "hello");
-  EXPECT_EQ(heard->headers,
-            (Headers{{"X-One", "1"}, {"x-two", "2"}, {"Content-Length", "5"}}));
+  EXPECT_EQ(heard->headers, (Headers{{"X-One", "1"}, {"x-two", "2"}, {"Content-Length", "5"}}));
 }
 
 TEST_F(UpstreamClient, HandsChunksOnAsTheyCome) {
@@ -344,7 +342,8 @@ TEST_F(UpstreamClient, PlainRequestsGoThroughAProxy) {
     seen = peer.read_request();
     peer.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
   });
-  ::setenv("http_proxy", ("http://ann:p%40ss@127.0.0.1:" + std::to_string(proxy.origin().port)).c_str(), 1);
+  ::setenv("http_proxy",
+           ("http://ann:p%40ss@127.0.0.1:" + std::to_string(proxy.origin().port)).c_str(), 1);
   Client proxied;
   ::unsetenv("http_proxy");
   Request request;

@@ -73,8 +73,7 @@ class ScriptedServer {
   using Script = std::function<void(ScriptedPeer& peer, int connection)>; // counted from 0
 
   explicit ScriptedServer(Script script)
-      : script_(std::move(script)),
-        acceptor_(io_, {boost::asio::ip::make_address("127.0.0.1"), 0}),
+      : script_(std::move(script)), acceptor_(io_, {boost::asio::ip::make_address("127.0.0.1"), 0}),
         port_(acceptor_.local_endpoint().port()), thread_([this] { accept(); }) {}
 
   ~ScriptedServer() {

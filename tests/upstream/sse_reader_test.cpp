@@ -35,7 +35,9 @@ TEST(SseReader, KnowsEveryLineEnd) {
 }
 
 TEST(SseReader, PassesOtherFieldsAndAByteOrderMarkOver) {
-  EXPECT_EQ(read({"\xEF\xBB\xBF" "data: a\nid: 1\nretry: 3\nnonsense\n\n"}), (Lines{"|a"}));
+  EXPECT_EQ(read({"\xEF\xBB\xBF"
+                  "data: a\nid: 1\nretry: 3\nnonsense\n\n"}),
+            (Lines{"|a"}));
 }
 
 TEST(SseReader, AnEventWithoutDataIsNone) {
@@ -52,8 +54,8 @@ TEST(SseReader, StopsAtAnEventThatIsTooLarge) {
 }
 
 RC_GTEST_PROP(SseReader, PropertyCutsMakeNoDifference, ()) {
-  const std::string text = *rc::gen::container<std::string>(
-      rc::gen::element('d', ':', ' ', '\n', '\r', '{', 'x'));
+  const std::string text =
+      *rc::gen::container<std::string>(rc::gen::element('d', ':', ' ', '\n', '\r', '{', 'x'));
   const std::string stream = "data: 1\r\n\r\ndata:" + text + "\n\n:c" + text + "data: 2\r\r";
   std::vector<std::string> pieces;
   for (std::size_t at = 0; at < stream.size();) {

@@ -1,0 +1,80 @@
+"""What storing costs: the same requests to a daemon that keeps prefixes on the disk and to one with
+--no-store, taking turns in one run. Each turn is several conversations one behind the other, so that
+what is written of one is written while the next one is answered.
+
+    ./dev bench storing [--rounds N] [--model F] [--json F]
+"""
+
+import argparse
+import pathlib
+import statistics
+import tempfile
+
+from report import Report
+from servers import SERVERS, Setting, ask, progress
+from ttft import long_winded, prose, request, user, words_for
+
+PROMPT = 3000  # tokens
+ANSWER = 96  # tokens
+CONVERSATIONS = 3  # in a turn
+
+
+def turn(report, server, who, number, words):
+    """Tokens/s of prefill and decode, of several new conversations together."""
+    prompt = prefill = output = decode = 0
+    for conversation in range(CONVERSATIONS):
+        seed = f"{number}.{conversation}"
+        answer = ask(server, request(f"Case {seed}. " + prose(seed, words), [user("What is it?")], ANSWER))
+        assert answer.reused < 256, "it was to be computed"
+        prompt += answer.computed
+        prefill += answer.ttft
+        output += answer.output - 1
+        decode += answer.arrivals[-1] - answer.arrivals[0]
+    rates = prompt / prefill, output / decode
+    report.add(who, "prefill", rates[0], "tokens/s")
+    report.add(who, "decode", rates[1], "tokens/s")
+    return rates
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev bench storing", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--model", type=pathlib.Path, help="GGUF file [a demo model]")
+    parser.add_argument("--size", default="tiny", help="of the demo model [tiny]")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--json", help="write the figures to this file as well")
+    options = parser.parse_args()
+
+    with tempfile.TemporaryDirectory(prefix="anyclaude-bench-") as name:
+        folder = pathlib.Path(name)
+        model = (options.model or long_winded(folder, options.size)).resolve()
+        report = Report({"file": model.name, "bytes": model.stat().st_size})
+        setting = Setting(model, 4 * PROMPT, 1)
+        storing = SERVERS["anyclaude"](setting, folder / "storing")
+        plain = SERVERS["anyclaude"](setting, folder / "plain", ["--no-store"])
+        try:
+            words = words_for(plain, PROMPT, lambda n: request("Case x. " + prose(0, n), [user("What is it?")]))
+            ratios = []
+            for number in range(options.rounds):
+                progress(f"round {number + 1} of {options.rounds}")
+                pair = [("storing", storing), ("no-store", plain)]
+                rates = {who: turn(report, server, who, number, words)
+                         for who, server in (pair if number % 2 == 0 else pair[::-1])}
+                ratios.append([mine / theirs for mine, theirs in zip(rates["storing"], rates["no-store"])])
+        finally:
+            storing.stop()
+            plain.stop()
+        stored = list(folder.glob("storing/**/*.kv"))
+        assert len(stored) >= options.rounds * CONVERSATIONS * (PROMPT // 256), "not all was stored"
+        report.add("storing", "stored", sum(path.stat().st_size for path in stored) / 1e6, "MB")
+    for case, values in zip(("prefill", "decode"), zip(*ratios)):
+        report.ratio(case, statistics.median(values))
+        quarters = statistics.quantiles(values, n=4) if len(values) > 1 else [values[0]] * 3
+        report.ratio(f"{case}_lower_quartile", quarters[0])
+        report.ratio(f"{case}_upper_quartile", quarters[2])
+    report.print()
+    if options.json:
+        report.write(options.json)
+
+
+if __name__ == "__main__":
+    main()
