@@ -30,9 +30,9 @@ struct BackendConfig {
 struct Config {
   std::optional<std::string> mode; // one of launch::mode_names(), or a backend's name
   std::optional<bool> menu;
-  std::optional<std::filesystem::path> model; // absolute
-  std::optional<std::string> model_text;      // the same as it was written: it may be no path
-  std::optional<std::filesystem::path> projector;  // absolute, or "none"
+  std::optional<std::filesystem::path> model;     // absolute
+  std::optional<std::string> model_text;          // the same as it was written: it may be no path
+  std::optional<std::filesystem::path> projector; // absolute, or "none"
   std::optional<int> context_tokens;
   std::optional<std::string> host;
   std::optional<std::uint16_t> port;

@@ -31,8 +31,8 @@ int physical_cores() {
 
 /// How libllama (0.7) writes a sequence: a magic number and the sequence's, which are the same for
 /// all of ours that pass; then the number of streams, that of cells, and for each cell its position
-/// in front. The state, if the model has one, stands behind all cells. What is written is looked at,
-/// so that another layout is refused and not misread.
+/// in front. The state, if the model has one, stands behind all cells. What is written is looked
+/// at, so that another layout is refused and not misread.
 constexpr std::size_t kBlobHead = 8;
 constexpr std::size_t kBlobFixed = kBlobHead + 3 * sizeof(std::uint32_t);
 
@@ -256,8 +256,8 @@ std::vector<std::byte> LlamaDecoder::save(SequenceId sequence) {
 
 /// libllama checks the shapes of a state and not its place, so the positions are looked at behind
 /// it. Of a window: the last one, and that there is no hole at its beginning. A recurrent state has
-/// one position; of a mixture the first one is the later and the last one the earlier of both parts,
-/// so both have to be the end.
+/// one position; of a mixture the first one is the later and the last one the earlier of both
+/// parts, so both have to be the end.
 bool LlamaDecoder::restore(SequenceId sequence, std::span<const std::byte> state, int length) {
   constexpr llama_state_seq_flags kFlags = LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY;
   const auto* data = reinterpret_cast<const std::uint8_t*>(state.data());
@@ -293,8 +293,9 @@ bool LlamaDecoder::export_passing(std::vector<std::byte>& bytes) const {
   return written > 0 && written == bytes.size();
 }
 
-/// Of a model with a state: writes the cells alone, with the state of an empty sequence behind them.
-/// The positions that libllama tells are those of the state, so those in the bytes are looked at.
+/// Of a model with a state: writes the cells alone, with the state of an empty sequence behind
+/// them. The positions that libllama tells are those of the state, so those in the bytes are looked
+/// at.
 bool LlamaDecoder::export_passing_cells(int cells, int position, std::vector<std::byte>& bytes) {
   // A recurrent state came along whatever the range, and need not be written. A window stays: of
   // cells that are in it too.

@@ -88,12 +88,12 @@ class LlamaDecoder : public Decoder {
   llama_context* context_ = nullptr;
   llama_memory_i* memory_ = nullptr;
   std::unique_ptr<Batch> batch_;
-  std::size_t span_ = 0;                          // of the last batch
-  std::unique_ptr<CpuAttention> attention_;       // null where ggml computes it
-  SequenceId passing_ = -1;                       // what cells pass through on their way out and in
-  std::vector<std::byte> no_state_;               // of an empty sequence, where the model has states
-  std::vector<ImagePositions> positions_;         // by sequence
-  int image_tokens_ = 0;                          // the most that an image may have
+  std::size_t span_ = 0;                    // of the last batch
+  std::unique_ptr<CpuAttention> attention_; // null where ggml computes it
+  SequenceId passing_ = -1;                 // what cells pass through on their way out and in
+  std::vector<std::byte> no_state_;         // of an empty sequence, where the model has states
+  std::vector<ImagePositions> positions_;   // by sequence
+  int image_tokens_ = 0;                    // the most that an image may have
   std::unique_ptr<const TokenBytes> token_bytes_; // made when a constraint first needs it
   std::atomic<bool> interrupted_ = false;
 };

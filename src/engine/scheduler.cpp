@@ -225,10 +225,10 @@ bool Scheduler::try_start(RunningJob& job) {
   if (!job.stored.empty())
     reused = job.stored.back().end;
   if (options_.reuse && options_.checkpoints) {
-    job.checkpoints = beside_images(plan_checkpoints(job.job.boundaries, reused,
-                                                     std::max(reused, lease->known),
-                                                     static_cast<int>(job.job.prompt.size())),
-                                    job.tokens, reused);
+    job.checkpoints =
+        beside_images(plan_checkpoints(job.job.boundaries, reused, std::max(reused, lease->known),
+                                       static_cast<int>(job.job.prompt.size())),
+                      job.tokens, reused);
     if (!job.stored.empty()) // where others can start once it is there
       job.checkpoints.insert(job.checkpoints.begin(), reused);
   }
@@ -380,7 +380,7 @@ void Scheduler::bring_back() {
 }
 
 void Scheduler::begin_restore(RunningJob& job) {
-  constexpr double kLong = 1000;                     // milliseconds that are worth a line in the log
+  constexpr double kLong = 1000; // milliseconds that are worth a line in the log
   constexpr std::size_t kLarge = std::size_t{1} << 30; // bytes, before any were measured
   job.restore_began = options_.clock();
   job.restore_bytes = 0;
@@ -428,8 +428,7 @@ std::vector<BatchToken> Scheduler::compose() const {
     batch.back().output = count == job.pending(); // the last known token: sample behind it
   };
   for (const auto& job : running_)
-    if (job->streams() && job->stored.empty() &&
-        std::cmp_less(batch.size(), options_.batch_tokens))
+    if (job->streams() && job->stored.empty() && std::cmp_less(batch.size(), options_.batch_tokens))
       put(*job, 1);
   std::vector<RunningJob*> waiting = prompts();
   turns_.arrange(waiting);

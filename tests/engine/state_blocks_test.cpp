@@ -89,7 +89,8 @@ TEST_P(StateBlocksTest, ComeBackInAnotherLife) {
     for (const SequenceId sequence : {0, 2}) {     // and twice, one beside the other
       for (int i = 0; i < 3; ++i)
         ASSERT_TRUE(decoder->import_cells(sequence, i * kBlock, (i + 1) * kBlock, i * kBlock,
-                                          (i + 1) * kBlock, saved.blocks[static_cast<size_t>(i)], {}));
+                                          (i + 1) * kBlock, saved.blocks[static_cast<size_t>(i)],
+                                          {}));
       ASSERT_TRUE(decoder->import_cells(sequence, 3 * kBlock, kLength, 3 * kBlock, kLength,
                                         saved.tail, {}));
       ASSERT_TRUE(decoder->restore(sequence, saved.state, kLength));
@@ -117,8 +118,8 @@ TEST_P(StateBlocksTest, AStateOfAnotherPlaceIsRefused) {
   const Saved saved = save(true);
   const auto decoder = moving_decoder(*subject().model);
   for (int i = 0; i < 3; ++i)
-    ASSERT_TRUE(decoder->import_cells(0, i * kBlock, (i + 1) * kBlock, i * kBlock,
-                                      (i + 1) * kBlock, saved.blocks[static_cast<size_t>(i)], {}));
+    ASSERT_TRUE(decoder->import_cells(0, i * kBlock, (i + 1) * kBlock, i * kBlock, (i + 1) * kBlock,
+                                      saved.blocks[static_cast<size_t>(i)], {}));
   EXPECT_FALSE(decoder->restore(0, saved.state, 3 * kBlock));
 }
 
@@ -131,8 +132,8 @@ TEST_P(StateBlocksTest, OtherCellsThanThoseWantedAreRefused) {
   EXPECT_FALSE(decoder->import_cells(0, 0, kBlock, 0, kBlock, all, {})); // another place
   EXPECT_FALSE(decoder->import_cells(0, kBlock, kBlock + 9, kBlock, kBlock + 9, all, {}));
   EXPECT_FALSE(decoder->import_cells(0, kBlock, 2 * kBlock, kBlock, 2 * kBlock, {}, {}));
-  EXPECT_FALSE(
-      decoder->import_cells(0, kBlock, 2 * kBlock, kBlock, 2 * kBlock, all.first(all.size() / 2), {}));
+  EXPECT_FALSE(decoder->import_cells(0, kBlock, 2 * kBlock, kBlock, 2 * kBlock,
+                                     all.first(all.size() / 2), {}));
   std::vector<std::byte> none;
   EXPECT_FALSE(decoder->export_cells(0, 0, kBlock, none)); // it has none
   // All cells are free.
