@@ -175,7 +175,7 @@ std::string top_text(const Json& state, int columns, int rows) {
   Element element = top_view(state, columns);
   auto screen =
       ftxui::Screen::Create(ftxui::Dimension::Fixed(columns),
-                            rows > 0 ? ftxui::Dimension::Fixed(rows) : ftxui::Dimension::Fit(element));
+                            rows > 0 ? ftxui::Dimension::Fixed(rows) : ftxui::Dimension::Fit(element, true)); // longer than a screen
   ftxui::Render(screen, element);
   std::string text;
   for (int y = 0; y < screen.dimy(); ++y) {

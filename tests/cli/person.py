@@ -127,7 +127,7 @@ class Person:
     def ask(self, words, *arguments, project=None):
         """A headless question; returns Claude Code's result object."""
         done = self.anyclaude("-p", words, "--output-format", "json", *arguments, project=project)
-        assert done.returncode == 0, done.stdout + done.stderr + self.log()
+        assert done.returncode == 0, f"{done.returncode}: {done.stdout}{done.stderr}{self.log()}"
         return json.loads(done.stdout)
 
     def log(self):

@@ -236,23 +236,23 @@ TEST_F(DiskStoreTest, UsesAreKnownInTheNextLife) {
   {
     const auto store = open();
     keep(*store, prefix);
-    for (int i = 0; i < 4; ++i)
+    for (int i = 0; i < 12; ++i)
       store->count_hit(store->find("anna", std::span(prefix).first(2 * kBlock)), 2 * kBlock,
                        3 * kBlock);
-    EXPECT_DOUBLE_EQ(store->stats().totals.saved_seconds, 8); // a block is said to take a second
+    EXPECT_DOUBLE_EQ(store->stats().totals.saved_seconds, 24); // a block is said to take a second
   }
   {
     BlockIndex index(stored_models(root).front().folder / kIndexName, false);
-    EXPECT_EQ(index.totals().requests, 4u);
-    EXPECT_EQ(index.totals().found_tokens, 4u * 2 * kBlock);
-    EXPECT_DOUBLE_EQ(index.totals().saved_seconds, 8);
+    EXPECT_EQ(index.totals().requests, 12u);
+    EXPECT_EQ(index.totals().found_tokens, 12u * 2 * kBlock);
+    EXPECT_DOUBLE_EQ(index.totals().saved_seconds, 24);
   }
   const auto store = open();
   const auto pieces = store->find("anna", prefix);
   ASSERT_EQ(pieces.size(), 3u);
-  EXPECT_EQ(pieces[1].hits, 4u);
+  EXPECT_EQ(pieces[1].hits, 12u);
   EXPECT_EQ(pieces[2].hits, 0u);
-  // What was used four times outlives what was not, though it is older.
+  // What was used often outlives what was not, though it is older.
   keep(*store, words(5000, 3 * kBlock));
   wait_for_blocks(*store, 6);
   const std::uint64_t half = store->stats().disk_bytes / 2;
@@ -389,8 +389,10 @@ TEST_F(DiskStoreTest, SeesWhatOthersRemoveAndAdd) {
   EXPECT_EQ(store->stats().disk_bytes, 0u);
   keep(*store, prefix); // and begins again
   wait_for_blocks(*store, 3);
-  store->clear();
-  EXPECT_EQ(length(*open(), prefix), 0);
+  store->clear(); // its files go behind its back
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (length(*open(), prefix) > 0)
+    ASSERT_LT(std::chrono::steady_clock::now(), limit);
 }
 
 /// What a file takes on the disk, and not how long it says it is.
