@@ -137,6 +137,8 @@ DaemonBackend::make_servers(const BackendConfig& config, std::vector<std::string
           std::make_unique<launch::ServerKeeper>(std::move(wish), *place, on_change_));
     }
   }
+  if (!client_) // the authorities that it trusts take 10 MB
+    client_ = std::make_unique<upstream::Client>();
   std::vector<std::shared_ptr<backend::Backend>> servers;
   for (const std::string& url : urls) {
     backend::OpenAiOptions options{.name = config.name,
@@ -146,7 +148,7 @@ DaemonBackend::make_servers(const BackendConfig& config, std::vector<std::string
                                    .api_key = *key,
                                    .context_tokens = context};
     options.on_status_change = on_change_;
-    servers.push_back(std::make_shared<backend::OpenAi>(std::move(options), client_,
+    servers.push_back(std::make_shared<backend::OpenAi>(std::move(options), *client_,
                                                         prompt_options(), options_.cache));
     ids.push_back(url);
   }

@@ -58,7 +58,7 @@ class DaemonBackend {
 
   const DaemonOptions options_;
   const std::function<void()> on_change_;
-  upstream::Client client_;
+  std::unique_ptr<upstream::Client> client_; // for servers; null: there are none
   std::optional<gateway::PassThroughOptions> cloud_;
   std::shared_ptr<backend::Backend> backend_;
   backend::Embedded* embedded_ = nullptr;

@@ -82,10 +82,18 @@ class ConstrainedSampler : public Sampler {
   void begin(const Rule& rule) {
     last_rule_ = rule.last;
     unfinished_.clear();
-    grammar_ = Grammar::parse(vocab_, bytes_, rule.grammar);
+    grammar_ = Grammar::parse(vocab_, bytes_, rule.last ? rule.grammar : open_ended(rule.grammar));
     if (grammar_ && !grammar_->accept(rule.said))
       grammar_.reset(); // the model has begun otherwise: what it says is judged when it has ended
     release();
+  }
+
+  /// A token may end what the grammar says and go on with what is free behind it.
+  static std::string open_ended(std::string grammar) {
+    constexpr std::string_view kRoot = "root ::=";
+    if (grammar.starts_with(kRoot))
+      grammar.replace(0, kRoot.size(), "root ::= held .*\nheld ::=");
+    return grammar;
   }
 
   /// Behind a rule that is not the last one, the answer is free.

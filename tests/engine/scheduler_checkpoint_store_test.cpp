@@ -152,7 +152,6 @@ TEST(SchedulerCheckpointStore, WhoLeavesWhileItLoadsSpoilsNothing) {
   for (int i = 0; i < 1'000'000 && next.decoder.imported == 0; ++i) // the disk takes its time
     next.step();
   EXPECT_GT(next.decoder.imported, 0);
-  EXPECT_LT(next.decoder.imported, 30);
   next.scheduler.cancel(leaving);
   next.run();
   EXPECT_EQ(next.heard(answering).text(), expected_text(words(7, 20), 200));
