@@ -10,7 +10,8 @@ namespace anyclaude::kv {
 namespace {
 
 constexpr std::size_t kMostRead = 64;                // blocks that were read and not fetched
-constexpr std::size_t kMostSpareBytes = 128U << 20; // of buffers
+constexpr std::size_t kMostSpare = 4;               // buffers for what is read next
+constexpr std::size_t kMostSpareBytes = 128U << 20; // of them
 constexpr double kDecay = 0.98;                      // of an older measurement's weight
 
 } // namespace
@@ -223,7 +224,7 @@ void DiskTier::wait(const BlockKey& key, std::chrono::milliseconds at_most) {
 
 void DiskTier::recycle(std::vector<std::byte> cells) {
   const std::scoped_lock lock(mutex_);
-  if (spare_bytes_ + cells.capacity() > kMostSpareBytes)
+  if (spare_.size() >= kMostSpare || spare_bytes_ + cells.capacity() > kMostSpareBytes)
     return;
   spare_bytes_ += cells.capacity();
   spare_.push_back(std::move(cells));
