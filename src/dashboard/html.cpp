@@ -23,6 +23,9 @@ std::string escaped(std::string_view text) {
     case '\'':
       out += "&#39;";
       break;
+    case '\n':
+      out += "\u21B5"; // which fonts have
+      break;
     case '\x7F':
       out += "\u2421";
       break;

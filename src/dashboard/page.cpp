@@ -159,14 +159,17 @@ Section requests(const View& view) {
 std::string break_row(const prompt::PromptReport& report) {
   const auto tokens = static_cast<std::int64_t>(report.tokens);
   const auto shared = static_cast<std::int64_t>(report.shared);
-  std::string out = std::format("<li><p>{} tokens, {} as in an earlier prompt{}", grouped(tokens),
-                                grouped(shared), share_bar(shared, tokens));
-  if (report.here.empty() && report.before.empty())
-    return out + (shared == 0 ? "</p></li>" : ", which it goes on</p></li>");
-  return out + std::format("; they part in turn {} of {}</p><dl class=\"parting\"><dt>behind</dt>"
-                           "<dd>{}</dd><dt>now</dt><dd>{}</dd><dt>before</dt><dd>{}</dd></dl></li>",
-                           report.turn + 1, report.turns, escaped(report.common),
-                           escaped(report.here), escaped(report.before));
+  const bool parts = !report.here.empty() || !report.before.empty();
+  const std::string how = parts ? std::format("; they part in turn {} of {}", report.turn + 1, report.turns)
+                          : shared > 0 ? std::string(", which it goes on")
+                                       : std::string();
+  std::string out = std::format("<li><p>{} tokens, {} as in an earlier prompt{}{}</p>", grouped(tokens),
+                                grouped(shared), how, share_bar(shared, tokens));
+  if (parts)
+    out += std::format("<dl class=\"parting\"><dt>behind</dt><dd>{}</dd><dt>now</dt><dd>{}</dd>"
+                       "<dt>before</dt><dd>{}</dd></dl>",
+                       escaped(report.common), escaped(report.here), escaped(report.before));
+  return out + "</li>";
 }
 
 Section breaks(const View& view) {

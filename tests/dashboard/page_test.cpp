@@ -27,7 +27,7 @@ telemetry::RequestRecord record(std::int64_t reused, std::int64_t computed, doub
 
 TEST(Escaped, LeavesNoMarkup) {
   EXPECT_EQ(escaped("<b a=\"x\" c='y'>&"), "&lt;b a=&quot;x&quot; c=&#39;y&#39;&gt;&amp;");
-  EXPECT_EQ(escaped("a\nb\x1b[31m\x7f"), "a\u240Ab\u241B[31m\u2421");
+  EXPECT_EQ(escaped("a\nb\x1b[31m\x7f"), "a\u21B5b\u241B[31m\u2421");
   EXPECT_EQ(escaped("\xff"), "\uFFFD");
   EXPECT_EQ(escaped("größer"), "größer");
 }
