@@ -63,7 +63,8 @@ std::optional<ConversationKey> key_of(std::span<const std::byte> bytes) {
 template <class Number>
 std::vector<Number> numbers_of(std::span<const std::byte> bytes) {
   std::vector<Number> numbers(bytes.size() / sizeof(Number));
-  std::memcpy(numbers.data(), bytes.data(), numbers.size() * sizeof(Number));
+  if (!numbers.empty()) // or there is no address to copy from or to
+    std::memcpy(numbers.data(), bytes.data(), numbers.size() * sizeof(Number));
   return numbers;
 }
 
