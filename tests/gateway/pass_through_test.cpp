@@ -143,6 +143,9 @@ TEST_F(MixedGatewayTest, WhatFailsHereMayBePassedOnWithAnotherModel) {
   EXPECT_EQ(reply.status, 200);
   ASSERT_EQ(asked_.size(), 1U);
   EXPECT_EQ(asked_[0].body, asking("sonnet"));
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (stats_.total().requests == 0) // once the last byte is out
+    ASSERT_LT(std::chrono::steady_clock::now(), limit);
   EXPECT_EQ(stats_.total().requests, 1) << "counted once";
 }
 
