@@ -5,6 +5,7 @@
 #include "telemetry/history.h"
 #include "telemetry/periods.h"
 #include "telemetry/records_json.h"
+#include "text/clock.h"
 #include "text/quantity.h"
 
 #include <nlohmann/json.hpp>
@@ -24,12 +25,6 @@ using text::duration;
 using text::grouped;
 
 constexpr int kUsageError = 2;
-
-std::int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 std::string shown(const std::optional<double>& milliseconds) {
   return milliseconds ? duration(std::llround(*milliseconds)) : "-";
@@ -77,7 +72,7 @@ void print_json(const std::vector<Period>& days, const Period& all) {
 } // namespace
 
 int print_stats(const launch::Paths& paths, const StatsOptions& options) {
-  const auto since = telemetry::parse_since(options.since, now_ms());
+  const auto since = telemetry::parse_since(options.since, text::unix_milliseconds());
   if (!since)
     return fail("--since: " + since.error(), kUsageError);
   const auto records = telemetry::read_history(paths.history(), *since);

@@ -1,5 +1,6 @@
 #include "commands/top_view.h"
 
+#include "text/clock.h"
 #include "text/quantity.h"
 
 #include <nlohmann/json.hpp>
@@ -20,6 +21,7 @@ namespace {
 
 using ftxui::Element;
 using ftxui::Elements;
+using text::clock_time;
 using text::duration;
 using text::grouped;
 
@@ -43,15 +45,6 @@ std::string time_of(const Json& object, const char* key) {
 std::string words(const Json& object, const char* key) {
   std::string text = object.value(key, "");
   std::erase_if(text, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
-  return text;
-}
-
-std::string clock_time(std::int64_t milliseconds) {
-  const std::time_t seconds = milliseconds / 1000;
-  std::tm local{};
-  ::localtime_r(&seconds, &local);
-  std::string text(16, '\0');
-  text.resize(std::strftime(text.data(), text.size(), "%H:%M:%S", &local));
   return text;
 }
 

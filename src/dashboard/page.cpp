@@ -1,6 +1,7 @@
 #include "dashboard/charts.h"
 #include "dashboard/html.h"
 #include "dashboard/view.h"
+#include "text/clock.h"
 #include "text/quantity.h"
 
 #include <algorithm>
@@ -14,6 +15,7 @@ namespace {
 
 using telemetry::LiveRequest;
 using telemetry::RequestRecord;
+using text::clock_time;
 using text::duration;
 using text::grouped;
 
@@ -21,15 +23,6 @@ constexpr std::size_t kListed = 40; // requests
 
 std::string shown(const std::optional<double>& milliseconds) {
   return milliseconds ? duration(std::llround(*milliseconds)) : "–";
-}
-
-std::string clock_time(std::int64_t milliseconds) {
-  const std::time_t seconds = milliseconds / 1000;
-  std::tm local{};
-  ::localtime_r(&seconds, &local);
-  std::string text(16, '\0');
-  text.resize(std::strftime(text.data(), text.size(), "%H:%M:%S", &local));
-  return text;
 }
 
 /// A section with its heading, which names it.

@@ -3,6 +3,7 @@
 #include "anthropic/json.h"
 #include "gateway/route.h"
 #include "telemetry/history.h"
+#include "text/clock.h"
 
 #include <nlohmann/json.hpp>
 
@@ -48,12 +49,6 @@ std::string_view cookie(const HttpRequest& request, std::string_view name) {
       return pair.substr(equals + 1);
   }
   return {};
-}
-
-std::int64_t unix_milliseconds() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
 }
 
 /// Events for the sections that differ from those that were sent, which they replace.
@@ -172,7 +167,7 @@ dashboard::View DashboardRoutes::view() {
   view.version = options_.version;
   view.health = backend_.health();
   view.models = backend_.models();
-  view.now = unix_milliseconds();
+  view.now = text::unix_milliseconds();
   auto [today, kept] = periods(view.now);
   view.today = std::move(today);
   view.kept = std::move(kept);

@@ -6,6 +6,7 @@
 #include "gateway/message_answer.h"
 #include "gateway/metrics.h"
 #include "gateway/route.h"
+#include "text/clock.h"
 
 #include <spdlog/spdlog.h>
 
@@ -26,12 +27,6 @@ AccessOptions access_options(const GatewayOptions& options) {
           .allowed_hosts = options.allowed_hosts,
           .allowed_origins = options.allowed_origins,
           .token_hint = options.token_hint};
-}
-
-std::int64_t unix_milliseconds() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
 }
 
 void log_end(const std::string& what, const telemetry::RequestRecord& record) {
@@ -83,7 +78,7 @@ struct Gateway::Asked {
     telemetry::RequestRecord record;
     record.id = request_id;
     record.session = route.session;
-    record.started_at = unix_milliseconds();
+    record.started_at = text::unix_milliseconds();
     return record;
   }
 };

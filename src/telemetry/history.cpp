@@ -1,6 +1,7 @@
 #include "telemetry/history.h"
 
 #include "database/database.h"
+#include "text/clock.h"
 
 #include <spdlog/spdlog.h>
 #include <sqlite3.h>
@@ -32,12 +33,6 @@ constexpr const char* kSetUp =
     "  STRICT;"
     "CREATE INDEX IF NOT EXISTS requests_by_time ON requests (started_at);"
     "PRAGMA user_version = 1;";
-
-std::int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 bool insert(Statement& statement, const RequestRecord& record) {
   return statement.bind(record.id)
@@ -171,7 +166,7 @@ History::open(const std::filesystem::path& file, std::chrono::milliseconds kept)
     const auto ready = set_up(*connection);
     if (ready) {
       Statement(*connection, "DELETE FROM requests WHERE started_at < ?")
-          .bind(now_ms() - kept.count())
+          .bind(text::unix_milliseconds() - kept.count())
           .run();
       return std::make_unique<SqliteHistory>(std::move(*connection), file);
     }
