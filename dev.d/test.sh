@@ -45,15 +45,43 @@ record_group() {
 # Keeps a terminal readable: passed tests that took under a second are in the log only.
 without_quick_passes() { grep --line-buffered -v -E '^\[ RUN      \]|^\[       OK \].*\([0-9]{1,3} ms\)$|^OK, passed |^Using configuration|^$' || true; }
 
+# Beside another lane only what failed is shown, when it is over.
+is_shown=yes
+show_group() {
+  if [ $is_shown = yes ]; then without_quick_passes >&2; else cat >/dev/null; fi
+}
+
 # run_group NAME STRICT COMMAND...: runs it under the time limit, and records it.
 run_group() {
   local name=$1 strict=$2 began=$SECONDS status=0
   shift 2
-  say "==> Testing: $name"
+  [ $is_shown = no ] || say "==> Testing: $name"
   rm -f "$results/$name.xml"
   { $group_runner timeout --kill-after=10 "$group_limit_seconds" "$@" 2>&1 | tee "$results/$name.log" |
-    without_quick_passes >&2; } || status=$?
+    show_group; } || status=$?
+  if [ $is_shown = no ] && [ $status -ne 0 ]; then
+    without_quick_passes <"$results/$name.log" | tail -n 300 >&2
+  fi
   record_group "$name" $status $((SECONDS - began)) "$strict"
+}
+
+# run_beside FIRST SECOND: two commands that run groups, at once: most tests need one processor. The
+# first is not shown but for its results.
+run_beside() {
+  local lane status=0
+  say "==> Testing, and beside it what is told of when it is over"
+  set -m # a process group of its own, to be ended with
+  (
+    is_shown=no
+    $1
+  ) &
+  lane=$!
+  set +m
+  watch_for_the_end "kill -- -$lane 2>/dev/null; say 'dev: interrupted';"
+  $2 || status=$?
+  wait $lane || status=$?
+  watch_for_the_end
+  return $status
 }
 
 run_gtest() { # NAME PROGRAM ARGS...
@@ -121,28 +149,52 @@ test_groups() { # GROUP... -- ARGS
   case " ${groups[*]} " in *" dashboard "*) ensure_axe ;; esac
   start_summary
   run_host_start
+  local with_models=() others=()
   for group in "${groups[@]}"; do
     case $group in
-      unit | engine) run_gtest "$group" "build/bin/${group}_tests" "$@" ;;
-      property)
-        run_gtest property-unit build/bin/unit_tests '--gtest_filter=*Property*' "$@"
-        run_gtest property-engine build/bin/engine_tests '--gtest_filter=*Property*' "$@"
-        ;;
-      api) run_pytest api "${node_sdk:+yes}" tests/api "$@" ;;
-      backends) run_pytest backends yes tests/backends "$@" ;;
-      dashboard) run_pytest dashboard "${axe:+yes}" tests/browser "$@" ;;
-      cli) run_pytest cli "${claude_program:+yes}" tests/cli "$@" ;;
-      modes) run_pytest modes "${claude_program:+${mlx_omni:+yes}}" tests/modes "$@" ;;
+      api | cli | modes) with_models+=("$group") ;;
+      *) others+=("$group") ;;
     esac
   done
+  gtest_and_pytest_args=("$@")
+  if [ ${#groups[@]} -lt 3 ]; then
+    run_groups "${groups[@]}"
+  else
+    run_beside "run_groups ${others[*]}" "run_groups ${with_models[*]}"
+  fi
   show_summary
+}
+
+gtest_and_pytest_args=()
+run_groups() {
+  local group
+  for group in "$@"; do
+    run_named_group "$group" ${gtest_and_pytest_args[@]+"${gtest_and_pytest_args[@]}"}
+  done
+}
+
+run_named_group() { # GROUP ARGS
+  local group=$1
+  shift
+  case $group in
+    unit | engine) run_gtest "$group" "build/bin/${group}_tests" "$@" ;;
+    property)
+      run_gtest property-unit build/bin/unit_tests '--gtest_filter=*Property*' "$@"
+      run_gtest property-engine build/bin/engine_tests '--gtest_filter=*Property*' "$@"
+      ;;
+    api) run_pytest api "${node_sdk:+yes}" tests/api "$@" ;;
+    backends) run_pytest backends yes tests/backends "$@" ;;
+    dashboard) run_pytest dashboard "${axe:+yes}" tests/browser "$@" ;;
+    cli) run_pytest cli "${claude_program:+yes}" tests/cli "$@" ;;
+    modes) run_pytest modes "${claude_program:+${mlx_omni:+yes}}" tests/modes "$@" ;;
+  esac
 }
 
 # libllama, libggml and OpenMP are not built with the sanitizers; tests/*.supp name what is theirs.
 # The programs run inside the root, or, where that would mean proot, outside it: neither
 # ThreadSanitizer's memory layout nor LeakSanitizer gets on with proot.
 test_sanitized() {
-  local preset suite
+  local preset
   if [ "$environment" = root ] && ! can_mount; then group_runner=on_host; fi
   export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1
   export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
@@ -152,12 +204,16 @@ test_sanitized() {
     build $preset unit_tests engine_tests
   done
   start_summary
-  for preset in asan tsan; do
-    for suite in unit engine; do
-      run_gtest "$preset-$suite" "build/$preset/bin/${suite}_tests" "$@"
-    done
-  done
+  gtest_and_pytest_args=("$@")
+  run_beside "run_suites asan" "run_suites tsan"
   show_summary
+}
+
+run_suites() { # PRESET
+  local suite
+  for suite in unit engine; do
+    run_gtest "$1-$suite" "build/$1/bin/${suite}_tests" ${gtest_and_pytest_args[@]+"${gtest_and_pytest_args[@]}"}
+  done
 }
 
 # fuzz NAME [ARGS]: a target of tests/fuzz under libFuzzer, ASan and UBSan. Found inputs go to build/;
