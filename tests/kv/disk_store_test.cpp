@@ -84,6 +84,7 @@ TEST_F(DiskStoreTest, WhatIsGivenUpWhileItIsWrittenCountsUntilThen) {
   root = scratch / "disk/store";
   fs::create_directory(root.parent_path());
   FailingDisk disk(root.parent_path());
+  const auto store = open();
   std::latch may_write(1);
   disk.fail([&](std::string_view call, const fs::path&) {
     if (call == "fdatasync")
@@ -91,7 +92,6 @@ TEST_F(DiskStoreTest, WhatIsGivenUpWhileItIsWrittenCountsUntilThen) {
     return 0;
   });
   const auto prefix = words(0, 2 * kBlock);
-  const auto store = open();
   keep(*store, prefix);
   EXPECT_GT(store->stats().unwritten_bytes, 2 * kBytes);
   store->clear();
