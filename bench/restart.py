@@ -9,12 +9,11 @@ beside what the disk and the memory of this machine give in the same run.
 import argparse
 import os
 import pathlib
-import sys
 import tempfile
 import time
 
 from report import Report
-from servers import SERVERS, Setting, ask
+from servers import SERVERS, Setting, ask, progress
 from ttft import PROMPT, long_winded, prose, request, user, words_for
 
 BLOCK = 256  # tokens
@@ -143,8 +142,7 @@ def main():
         for number in range(options.rounds):
             body = request(f"Case {number}. " + prose(number, words), [user("What is it?")])
             for kind in kinds if number % 2 == 0 else kinds[::-1]:
-                if sys.stderr.isatty():
-                    print(f"\rround {number + 1}: {kind.who}\x1b[K", end="", file=sys.stderr)
+                progress(f"round {number + 1} of {options.rounds}: {kind.who}")
                 place = folder / str(number)
                 place.mkdir(exist_ok=True)
                 Run(report, kind, setting, place).measure(body)

@@ -1,11 +1,13 @@
 """What storing costs: the same requests to a daemon that keeps prefixes on the disk and to one with
 --no-store, taking turns in one run. Each turn is several conversations one behind the other, so that
-what is written of one is written while the next one is answered.
+what is copied and written of one is copied and written while the next one is answered. The longest gap
+between two pieces of an answer stands beside what copying one block takes: nothing else may hold it up.
 
     ./dev bench storing [--rounds N] [--model F] [--json F]
 """
 
 import argparse
+import itertools
 import pathlib
 import statistics
 import tempfile
@@ -20,8 +22,9 @@ CONVERSATIONS = 3  # in a turn
 
 
 def turn(report, server, who, number, words):
-    """Tokens/s of prefill and decode, of several new conversations together."""
-    prompt = prefill = output = decode = 0
+    """Tokens/s of prefill and decode, of several new conversations together; and the longest gap between
+    two pieces of their answers, in milliseconds."""
+    prompt = prefill = output = decode = gap = 0
     for conversation in range(CONVERSATIONS):
         seed = f"{number}.{conversation}"
         answer = ask(server, request(f"Case {seed}. " + prose(seed, words), [user("What is it?")], ANSWER))
@@ -30,10 +33,11 @@ def turn(report, server, who, number, words):
         prefill += answer.ttft
         output += answer.output - 1
         decode += answer.arrivals[-1] - answer.arrivals[0]
-    rates = prompt / prefill, output / decode
-    report.add(who, "prefill", rates[0], "tokens/s")
-    report.add(who, "decode", rates[1], "tokens/s")
-    return rates
+        gap = max(gap, *(1000 * (after - before) for before, after in itertools.pairwise(answer.arrivals)))
+    report.add(who, "prefill", prompt / prefill, "tokens/s")
+    report.add(who, "decode", output / decode, "tokens/s")
+    report.add(who, "longest_gap", gap, "ms")
+    return prompt / prefill, output / decode, gap
 
 
 def main():
@@ -53,24 +57,30 @@ def main():
         plain = SERVERS["anyclaude"](setting, folder / "plain", ["--no-store"])
         try:
             words = words_for(plain, PROMPT, lambda n: request("Case x. " + prose(0, n), [user("What is it?")]))
-            ratios = []
+            pairs = []
             for number in range(options.rounds):
                 progress(f"round {number + 1} of {options.rounds}")
                 pair = [("storing", storing), ("no-store", plain)]
                 rates = {who: turn(report, server, who, number, words)
                          for who, server in (pair if number % 2 == 0 else pair[::-1])}
-                ratios.append([mine / theirs for mine, theirs in zip(rates["storing"], rates["no-store"])])
+                pairs.append((rates["storing"], rates["no-store"]))
+            numbers = storing.metrics()
+            copying = 1000 * numbers["kv_copy_seconds_total"] / numbers["kv_copied_blocks_total"]
         finally:
             storing.stop()
             plain.stop()
+        report.add("storing", "copying_a_block", copying, "ms")
         stored = list(folder.glob("storing/**/*.kv"))
         assert len(stored) >= options.rounds * CONVERSATIONS * (PROMPT // 256), "not all was stored"
         report.add("storing", "stored", sum(path.stat().st_size for path in stored) / 1e6, "MB")
-    for case, values in zip(("prefill", "decode"), zip(*ratios)):
+    for place, case in enumerate(("prefill", "decode")):
+        values = [mine[place] / theirs[place] for mine, theirs in pairs]
         report.ratio(case, statistics.median(values))
         quarters = statistics.quantiles(values, n=4) if len(values) > 1 else [values[0]] * 3
         report.ratio(f"{case}_lower_quartile", quarters[0])
         report.ratio(f"{case}_upper_quartile", quarters[2])
+    report.ratio("longest_gap_over_plain_and_a_block",
+                 statistics.median(mine[2] / (theirs[2] + copying) for mine, theirs in pairs))
     report.print()
     if options.json:
         report.write(options.json)

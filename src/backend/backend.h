@@ -60,6 +60,9 @@ struct EngineNumbers {
   std::size_t disk_blocks = 0;              // files of the store
   std::uint64_t disk_bytes = 0;
   std::uint64_t disk_blocks_written = 0; // since the start
+  std::uint64_t unwritten_bytes = 0;     // of files that are still to be written
+  std::uint64_t copied_blocks = 0;       // out of the KV cache
+  double copying_seconds = 0;            // that it took, between batches
   std::uint64_t unstored_tokens = 0;     // worth keeping, and could not be stored
   bool store_is_inert = false;           // should have stored something, and has stored nothing
 };

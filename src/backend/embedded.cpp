@@ -344,6 +344,9 @@ std::optional<EngineNumbers> Embedded::engine_numbers() const {
                        .disk_blocks = stats.store.disk_blocks,
                        .disk_bytes = stats.store.disk_bytes,
                        .disk_blocks_written = stats.store.written,
+                       .unwritten_bytes = stats.store.unwritten_bytes,
+                       .copied_blocks = stats.copied_blocks,
+                       .copying_seconds = stats.copying_ms / 1000,
                        .unstored_tokens = stats.lost_tokens,
                        .store_is_inert = engine::is_store_inert(stats)};
 }

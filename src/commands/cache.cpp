@@ -137,10 +137,13 @@ int print_cache_totals(const launch::Paths& paths) {
 }
 
 int list_cache(const launch::Paths& paths) {
-  for (const kv::ModelBlocks& model : kv::read_models(prefix_folder(paths))) {
+  const auto models = kv::read_models(prefix_folder(paths));
+  for (const kv::ModelBlocks& model : models) {
     print("model {}\n", name_of(model));
     list_prefixes(model);
   }
+  if (models.empty())
+    print("nothing is kept yet in {}\n", prefix_folder(paths).native());
   return 0;
 }
 

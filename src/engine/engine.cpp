@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <deque>
@@ -32,6 +33,7 @@ constexpr int kContextStep = 256; // libllama rounds the pool up to it
 constexpr const char* kShuttingDown = "the server is shutting down";
 constexpr int kFewestSequences = 48; // of models without a state: each costs a row of logits
 constexpr double kStoreFrom = 0.5;   // share of the pool from which on prefixes are copied
+constexpr auto kDiskMoment = std::chrono::milliseconds(50); // between two looks at what is being written
 constexpr std::uint64_t kIdleSequences = 16; // beside the running ones, of models with a state
 constexpr std::uint64_t kMostCheckpointBytes = 512U << 20;
 constexpr float kProgressStep = 0.01F; // of loading, between two changes of the status
@@ -417,7 +419,11 @@ void Engine::State::serve() {
     stats = scheduler->stats();
     if (!worked) {
       warn_of_an_idle_store();
-      changed.wait(lock, [this] { return stopping || !commands.empty(); });
+      const auto is_called = [this] { return stopping || !commands.empty(); };
+      if (stats.store.unwritten_bytes > 0) // nobody else asks the disk what has become of it
+        changed.wait_for(lock, kDiskMoment, is_called);
+      else
+        changed.wait(lock, is_called);
     }
   }
   scheduler->fail_all(kShuttingDown);

@@ -132,7 +132,10 @@ bool PrefixMover::export_cells(SequenceId sequence, int begin, int end,
   const double started = options_.now();
   if (!decoder_.export_cells(sequence, begin, end, cells))
     return false;
-  costs_.exported(cells.size(), options_.now() - started);
+  const double took = options_.now() - started;
+  costs_.exported(cells.size(), took);
+  ++copied_blocks_;
+  copying_ms_ += took;
   bytes_per_token_ = static_cast<double>(cells.size()) / (end - begin);
   copied_ = true;
   return true;

@@ -92,6 +92,9 @@ class PrefixMover {
   std::size_t waiting() const { return keeping_.size(); }
   /// Tokens that were worth keeping and could not be stored.
   std::uint64_t lost_tokens() const { return lost_tokens_; }
+  /// Blocks that were copied, and the milliseconds that it took: what a batch may have waited for.
+  std::uint64_t copied_blocks() const { return copied_blocks_; }
+  double copying_ms() const { return copying_ms_; }
   /// Milliseconds that bringing pieces back is expected to take; none before that was measured.
   std::optional<double> restore_time(std::span<const Piece> pieces) const;
 
@@ -122,6 +125,8 @@ class PrefixMover {
   std::deque<Keeping> keeping_; // in order of arrival
   double bytes_per_token_ = 0;
   std::uint64_t lost_tokens_ = 0;
+  std::uint64_t copied_blocks_ = 0;
+  double copying_ms_ = 0;
   bool copied_ = false; // a block, since the last batch
   bool answering_ = false;
 

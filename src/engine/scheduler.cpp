@@ -346,7 +346,6 @@ bool Scheduler::is_answering() const {
 void Scheduler::bring_back() {
   constexpr double kMoment = 20; // milliseconds
   const double begin = options_.clock();
-  mover_->answering(is_answering());
   for (const auto& job : running_)
     while (!job->stored.empty()) {
       if (job->restore_began < 0)
@@ -456,6 +455,8 @@ std::vector<BatchToken> Scheduler::compose() const {
 }
 
 bool Scheduler::step() {
+  if (mover_)
+    mover_->answering(is_answering()); // from here on: who is admitted may take others' place
   admit();
   const bool dropped = drop_failed_images();
   if (running_.empty())
@@ -663,6 +664,8 @@ SchedulerStats Scheduler::stats() const {
     stats.restoring_ms = restoring_ms_;
     stats.lost_tokens = mover_->lost_tokens();
     stats.unstored_prefixes = mover_->waiting();
+    stats.copied_blocks = mover_->copied_blocks();
+    stats.copying_ms = mover_->copying_ms();
     stats.has_disk = options_.store->has_disk();
     stats.store = options_.store->stats();
   }

@@ -67,7 +67,9 @@ struct SchedulerStats {
   double restoring_ms = 0;            // from the first to the last piece, all requests added up
   std::uint64_t lost_tokens = 0;      // worth keeping, and could not be stored
   bool has_disk = false;              // beside the store's host memory
-  std::size_t unstored_prefixes = 0; // that wait to be copied to the store
+  std::size_t unstored_prefixes = 0;  // that wait to be copied to the store
+  std::uint64_t copied_blocks = 0;    // from the model's memory to the store
+  double copying_ms = 0;              // that it took, on the thread that computes
   kv::BlockStoreStats store;
 };
 

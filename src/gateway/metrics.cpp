@@ -58,7 +58,8 @@ void add_engine(MetricsText& text, const backend::EngineNumbers& engine) {
              engine.cells_spanned);
   text.gauge("kv_checkpoints", "Saved states that requests can start from.", engine.checkpoints);
   text.gauge("kv_checkpoint_bytes", "Host memory that they take.", engine.checkpoint_bytes);
-  text.gauge("kv_stored_bytes", "Host memory that prefixes take beside the KV cache.",
+  text.gauge("kv_stored_bytes",
+             "Host memory that prefixes take beside the KV cache, to be written or kept.",
              engine.stored_bytes);
   text.counter("kv_restored_tokens_total", "Tokens that came back from there into the KV cache.",
                engine.stored_tokens_restored);
@@ -71,6 +72,12 @@ void add_engine(MetricsText& text, const backend::EngineNumbers& engine) {
   text.gauge("kv_disk_bytes", "Their bytes.", engine.disk_bytes);
   text.counter("kv_disk_blocks_written_total", "Of those, written since the start.",
                engine.disk_blocks_written);
+  text.gauge("kv_unwritten_bytes", "Bytes of files that are still to be written.",
+             engine.unwritten_bytes);
+  text.counter("kv_copied_blocks_total", "Blocks copied out of the KV cache.",
+               engine.copied_blocks);
+  text.counter("kv_copy_seconds_total", "Time that it took: answers wait for one at most.",
+               engine.copying_seconds);
   text.counter("kv_unstored_tokens_total",
                "Tokens of prefixes worth keeping that could not be stored.",
                engine.unstored_tokens);

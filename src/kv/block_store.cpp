@@ -453,6 +453,8 @@ void BlockStore::remove(Entry* entry, bool with_file) {
   drop_cells(*entry);
   if (disk_ && with_file && (entry->file_bytes > 0 || entry->is_being_written))
     disk_->remove(entry->key);
+  if (entry->is_being_written)
+    given_up_.emplace(entry->key, entry->bytes);
   lost_file(*entry);
   stats_.checkpoints -= entry->is_checkpoint() ? 1 : 0;
   Entry& parent = *entry->parent;
@@ -483,6 +485,10 @@ void BlockStore::pump() {
     return;
   for (const DiskTier::Outcome& outcome : disk_->outcomes()) {
     being_written_ -= outcome.file_size;
+    if (const auto given_up = given_up_.find(outcome.key); given_up != given_up_.end()) {
+      given_up_.erase(given_up);
+      continue;
+    }
     const auto found = entries_.find(outcome.key);
     if (found == entries_.end())
       continue;
@@ -673,6 +679,8 @@ BlockStoreStats BlockStore::stats() const {
   BlockStoreStats stats = stats_;
   stats.blocks = entries_.size();
   stats.unwritten_bytes = being_written_;
+  for (const auto& [key, bytes] : given_up_)
+    stats.memory_bytes += bytes;
   return stats;
 }
 

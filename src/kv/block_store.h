@@ -26,7 +26,7 @@ struct BlockStoreOptions {
 
 struct BlockStoreStats {
   std::size_t blocks = 0;       // that can be had
-  std::size_t memory_bytes = 0; // of cells in host memory
+  std::size_t memory_bytes = 0; // in host memory, with what was given up and is still being written
   std::uint64_t disk_bytes = 0; // of block files
   std::size_t disk_blocks = 0;
   std::size_t checkpoints = 0;       // of the blocks
@@ -216,6 +216,9 @@ class BlockStore {
   BlockStoreStats stats_;
   double age_ = 0;                  // the value of what was given up last
   std::uint64_t being_written_ = 0; // bytes of files
+  /// What was given up while it was being written, with its bytes: the next word from the disk about
+  /// such a key is not about an entry.
+  std::unordered_multimap<BlockKey, std::size_t, BlockKeyHash> given_up_;
   bool keeps_copies_ = true;
   bool unwritten_ = false; // there may be blocks that the disk has not taken
   std::unique_ptr<DiskTier> disk_;

@@ -11,6 +11,7 @@
 #include <format>
 #include <fstream>
 #include <optional>
+#include <set>
 #include <system_error>
 #include <tuple>
 #include <unordered_map>
@@ -89,6 +90,7 @@ std::optional<FileParts> sound_parts(const ModelBlocks::Block& block) {
   return parts;
 }
 
+/// Parents come first; what has nothing in front of it is of no use to anybody.
 std::vector<const ModelBlocks::Block*> chosen(const ModelBlocks& model, bool conversations) {
   std::vector<const ModelBlocks::Block*> blocks;
   for (const auto& [key, block] : model.blocks)
@@ -97,7 +99,14 @@ std::vector<const ModelBlocks::Block*> chosen(const ModelBlocks& model, bool con
   std::ranges::sort(blocks, {}, [](const ModelBlocks::Block* block) {
     return std::tuple(block->header.begin, block->header.end(), block->header.key);
   });
-  return blocks;
+  std::set<BlockKey> reached;
+  std::vector<const ModelBlocks::Block*> useful;
+  for (const auto* block : blocks)
+    if (block->header.begin == 0 || reached.contains(block->header.parent)) {
+      reached.insert(block->header.key);
+      useful.push_back(block);
+    }
+  return useful;
 }
 
 } // namespace

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -96,6 +97,19 @@ inline void wait_until_idle(const Engine& engine) {
   for (SchedulerStats stats = engine.stats(); stats.running + stats.queued > 0;
        stats = engine.stats())
     std::this_thread::yield();
+}
+
+/// Waits until everything is on the disk, without asking for anything; false when that does not come
+/// about.
+inline bool wait_until_stored(const Engine& engine) {
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  for (SchedulerStats stats = engine.stats();
+       stats.unstored_prefixes > 0 || stats.store.unwritten_bytes > 0; stats = engine.stats()) {
+    if (std::chrono::steady_clock::now() > limit)
+      return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
 }
 
 /// Submits a job, which the engine must take, and waits until it is over.

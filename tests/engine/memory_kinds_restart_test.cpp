@@ -124,6 +124,8 @@ TEST_P(MemoryKindRestartTest, TheEngineKeepsItOnTheDisk) {
     job.boundaries = {600};
     EXPECT_EQ(ask(engine, std::move(job)).reused(), start == 0 ? 0 : 600);
     wait_until_idle(engine);
+    EXPECT_TRUE(wait_until_stored(engine));
+    EXPECT_EQ(engine.stats().store.written > 0, start == 0); // the next one leaves no checkpoint
     EXPECT_FALSE(is_store_inert(engine.stats()));
   }
 }

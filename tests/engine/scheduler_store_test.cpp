@@ -133,20 +133,27 @@ TEST_F(SchedulerStoreTest, AnAnswerWaitsForOneBlockAtMost) {
   simulation.decoder.block_time = 0.01;
   ask(simulation, words(1, 500));
   ask(simulation, words(2, 1100)); // the first one is stored only
-  simulation.add(job_of(words(3, 20), 400));
+  const JobId answering = simulation.add(job_of(words(3, 20), 400));
   simulation.step(); // its prompt
-  simulation.step(); // … it answers
   simulation.add(job_of(words(1, 500) + words(4, 30), 100));
-  const int imported = simulation.decoder.imported;
-  for (bool more = true; more;) {
-    const int before = simulation.decoder.imported + simulation.decoder.exported;
-    const std::size_t batches = simulation.decoder.batches.size();
-    more = simulation.scheduler.step();
-    ASSERT_LE(simulation.decoder.imported + simulation.decoder.exported - before, 2);
-    const std::size_t expected = batches + (more ? 1 : 0); // the answer goes on
-    ASSERT_EQ(simulation.decoder.batches.size(), expected);
-  }
-  EXPECT_GE(simulation.decoder.imported - imported, 20);
+  const auto [came, went] = simulation.run_beside(answering);
+  EXPECT_GE(came, 20);
+  EXPECT_GE(went, 1);
+}
+
+TEST_F(SchedulerStoreTest, AnAnswerThatHasJustBegunDoesNotWaitForWhatLosesItsPlace) {
+  SchedulerOptions options = options_with(store);
+  options.sequences = 2;
+  Simulation simulation(options);
+  simulation.decoder.block_time = 0.01;
+  simulation.run(job_of(words(1, 400), 1)); // and no idle moment behind it: little of it is stored
+  ASSERT_LT(simulation.decoder.exported, 10);
+  const JobId answering = simulation.add(job_of(words(2, 20), 50));
+  simulation.step(); // its prompt
+  simulation.add(job_of(words(3, 20), 4)); // gets the first one's sequence
+  const auto [came, went] = simulation.run_beside(answering);
+  EXPECT_EQ(came, 0);
+  EXPECT_GE(went, 1);
 }
 
 TEST_F(SchedulerStoreTest, CopyingTakesASmallShareOfABusyTime) {

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <numeric>
@@ -102,6 +103,30 @@ class Simulation {
     EXPECT_TRUE(scheduler.step());
     scheduler.check();
     return decoder.batches.back();
+  }
+
+  /// Runs to the end. Before each token of this answer one block at most may come, and one may go;
+  /// nobody waits for the others. Between two steps, `between` is called. How many came and went
+  /// beside the answer.
+  std::pair<int, int> run_beside(JobId answering, const std::function<void()>& between = [] {}) {
+    const std::pair before(decoder.imported, decoder.exported);
+    std::pair<int, int> moved;
+    for (bool more = true; more;) {
+      const bool answers = !heard(answering).over();
+      const int imported = decoder.imported;
+      const int exported = decoder.exported;
+      const std::size_t batches = decoder.batches.size();
+      more = scheduler.step();
+      scheduler.check();
+      if (answers) {
+        EXPECT_LE(decoder.imported - imported, 1);
+        EXPECT_LE(decoder.exported - exported, 1);
+        EXPECT_EQ(decoder.batches.size() - batches, 1u) << "the answer did not go on";
+        moved = {decoder.imported - before.first, decoder.exported - before.second};
+      }
+      between();
+    }
+    return moved;
   }
 
   FakeDecoder decoder;

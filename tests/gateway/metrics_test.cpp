@@ -21,6 +21,9 @@ TEST(Metrics, EachHasItsHelpItsTypeAndOneValue) {
                                                      .disk_blocks = 11,
                                                      .disk_bytes = 5000,
                                                      .disk_blocks_written = 9,
+                                                     .unwritten_bytes = 600,
+                                                     .copied_blocks = 13,
+                                                     .copying_seconds = 0.5,
                                                      .unstored_tokens = 77,
                                                      .store_is_inert = true},
                     .open_connections = 2});
@@ -42,6 +45,9 @@ TEST(Metrics, EachHasItsHelpItsTypeAndOneValue) {
   EXPECT_TRUE(body.contains("\nanyclaude_kv_disk_blocks 11\n"));
   EXPECT_TRUE(body.contains("\nanyclaude_kv_disk_bytes 5000\n"));
   EXPECT_TRUE(body.contains("\nanyclaude_kv_disk_blocks_written_total 9\n"));
+  EXPECT_TRUE(body.contains("\nanyclaude_kv_unwritten_bytes 600\n"));
+  EXPECT_TRUE(body.contains("\nanyclaude_kv_copied_blocks_total 13\n"));
+  EXPECT_TRUE(body.contains("\nanyclaude_kv_copy_seconds_total 0.5\n"));
   EXPECT_TRUE(body.contains("\nanyclaude_kv_unstored_tokens_total 77\n"));
   EXPECT_TRUE(body.contains("\nanyclaude_kv_store_inert 1\n"));
   EXPECT_TRUE(body.contains("\n# TYPE anyclaude_engine_paused_total counter\n"

@@ -1,5 +1,6 @@
 // A block store with a disk: what survives its end, and what happens when the disk does not work.
 #include "kv/disk_store.h"
+#include "kv/failing_disk.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -10,10 +11,12 @@
 #include <chrono>
 #include <format>
 #include <fstream>
+#include <latch>
 #include <memory>
 #include <numeric>
 #include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -75,6 +78,33 @@ TEST_F(DiskStoreTest, KeepsItsBudgetOnTheDisk) {
   EXPECT_GT(bytes_on_disk(), budget / 2);
   open(100, budget / 2); // a smaller one counts from the start
   EXPECT_LE(bytes_on_disk(), budget / 2);
+}
+
+TEST_F(DiskStoreTest, WhatIsGivenUpWhileItIsWrittenCountsUntilThen) {
+  root = scratch / "disk/store";
+  fs::create_directory(root.parent_path());
+  FailingDisk disk(root.parent_path());
+  const auto store = open();
+  std::latch may_write(1);
+  disk.fail([&](std::string_view call, const fs::path&) {
+    if (call == "fdatasync")
+      may_write.wait();
+    return 0;
+  });
+  const auto prefix = words(0, 2 * kBlock);
+  keep(*store, prefix);
+  EXPECT_GT(store->stats().unwritten_bytes, 2 * kBytes);
+  store->clear();
+  EXPECT_EQ(store->stats().blocks, 0u);
+  EXPECT_EQ(store->stats().memory_bytes, 2 * kBytes);
+  keep(*store, prefix); // the same keys once more
+  EXPECT_EQ(store->stats().memory_bytes, 4 * kBytes);
+  may_write.count_down();
+  wait_for_blocks(*store, 2);
+  wait_until_written(*store);
+  EXPECT_EQ(store->stats().memory_bytes, 2 * kBytes);
+  EXPECT_EQ(store->stats().written, 2u) << "what was given up is no block that is durable";
+  EXPECT_EQ(stored_models(root).front().files.size(), 2u);
 }
 
 TEST_F(DiskStoreTest, ADamagedBlockIsForgottenWithAllBehindIt) {

@@ -123,6 +123,18 @@ TEST_F(PackTest, ADamagedBlockIsNotExported) {
   EXPECT_FALSE(fs::exists(pack.native() + ".partial"));
 }
 
+TEST_F(PackTest, WhatHasNothingInFrontOfItIsNotExported) {
+  for (const auto& [key, block] : model_in(here).blocks)
+    if (block.header.begin == kBlock)
+      fs::remove(block.file);
+  const auto written = write_pack(pack, model_in(here), true, kKey);
+  ASSERT_TRUE(written);
+  EXPECT_EQ(written->blocks, 1u);
+  const PackRead read = add(there);
+  EXPECT_EQ(read.added, 1u);
+  EXPECT_EQ(read.problem, "");
+}
+
 TEST_F(PackTest, WhatIsSignedCannotBeChangedAndWhatIsCutOffAddsWhatIsWhole) {
   ASSERT_TRUE(write_pack(pack, model_in(here), true, kKey));
   std::ifstream in(pack, std::ios::binary);
