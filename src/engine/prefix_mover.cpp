@@ -91,6 +91,12 @@ PrefixMover::Brought PrefixMover::bring_back(const std::deque<Piece>& pieces, Se
   return Brought::yes;
 }
 
+void PrefixMover::give_up(std::deque<Piece>& pieces) {
+  for (const Piece& piece : pieces | std::views::take(kReadAhead))
+    store_.forget_read(piece.key);
+  pieces.clear();
+}
+
 /// Behind those that wait already.
 void PrefixMover::remember(const std::string& tenant, std::span<const Token> tokens,
                            int stable) {

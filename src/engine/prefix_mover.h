@@ -58,6 +58,9 @@ class PrefixMover {
   Brought bring_back(const std::deque<Piece>& pieces, SequenceId sequence,
                      std::span<const Token> tokens);
 
+  /// Nobody waits for these pieces any more. Empties the list.
+  void give_up(std::deque<Piece>& pieces);
+
   /// Waits for what is being read, for a moment at most.
   void wait() { store_.wait(coming_, std::chrono::milliseconds(10)); }
 

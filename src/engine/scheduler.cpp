@@ -119,8 +119,8 @@ void Scheduler::leave(RunningJob& job) {
   const SequenceId sequence = std::exchange(job.sequence, -1);
   if (sequence < 0)
     return;
-  job.stored.clear();
   if (mover_) {
+    mover_->give_up(job.stored);
     mover_->keep(job.job.tenant,
                  std::span(job.tokens).first(static_cast<std::size_t>(job.computed)),
                  std::min(job.job.stable_tokens, job.computed));
@@ -361,7 +361,7 @@ void Scheduler::bring_back() {
         job->restore_bytes += job->stored.front().bytes;
         job->stored.pop_front();
       } else {
-        job->stored.clear();
+        mover_->give_up(job->stored);
       }
       const int count = tree_->length(job->sequence) - job->computed;
       job->computed += count;
@@ -410,7 +410,7 @@ void Scheduler::restart(RunningJob& job) {
   reused_tokens_ -= static_cast<std::uint64_t>(job.restored);
   restored_tokens_ -= static_cast<std::uint64_t>(job.restored);
   job.restored = 0;
-  job.stored.clear();
+  mover_->give_up(job.stored);
   job.may_restore = false;
   tree_->drop(std::exchange(job.sequence, -1));
   suspend(job);

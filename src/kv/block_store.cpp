@@ -550,6 +550,11 @@ void BlockStore::expect(std::span<const BlockKey> keys) {
       disk_->expect(key);
 }
 
+void BlockStore::forget_read(const BlockKey& key) {
+  if (disk_)
+    disk_->forget(key);
+}
+
 void BlockStore::done(BlockPointer&& block) {
   const BlockPointer last = std::move(block);
   if (last.use_count() > 1)

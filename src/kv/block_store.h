@@ -141,6 +141,8 @@ class BlockStore {
   Fetched fetch(const BlockKey& key);
   /// Says that these will be wanted next, in this order.
   void expect(std::span<const BlockKey> keys);
+  /// Says that nobody waits for this one any more.
+  void forget_read(const BlockKey& key);
   /// Gives back what was fetched, so that its room is used again.
   void done(BlockPointer&& block);
   /// Milliseconds that reading so many bytes from the disk takes, by what was read so far.

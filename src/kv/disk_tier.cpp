@@ -195,6 +195,16 @@ void DiskTier::expect(const BlockKey& key) {
     want(key);
 }
 
+void DiskTier::forget(const BlockKey& key) {
+  const std::scoped_lock lock(mutex_);
+  reading_.erase(key);
+  std::erase(read_, key);
+  if (const auto found = std::ranges::find(wanted_, key); found != wanted_.end()) {
+    told_ -= found - wanted_.begin() < static_cast<std::ptrdiff_t>(told_) ? 1 : 0;
+    wanted_.erase(found);
+  }
+}
+
 /// With the lock held.
 void DiskTier::want(const BlockKey& key) {
   reading_[key] = Coming{};
@@ -266,10 +276,13 @@ void DiskTier::run_reader() {
       read_bytes_ = read_bytes_ * kDecay + static_cast<double>(block->bytes());
       read_ms_ = read_ms_ * kDecay + took.count() / options_.readers; // they work side by side
     }
+    const auto wanted = reading_.find(key);
+    if (wanted == reading_.end())
+      continue; // it was forgotten meanwhile
     if (block)
-      reading_[key] = BlockPointer(std::make_shared<Block>(std::move(*block)));
+      wanted->second = BlockPointer(std::make_shared<Block>(std::move(*block)));
     else
-      reading_[key] = block.error();
+      wanted->second = block.error();
     read_.push_back(key);
     if (read_.size() > kMostRead) { // whoever wanted it has gone
       reading_.erase(read_.front());

@@ -67,6 +67,8 @@ class DiskTier {
   Reading read(const BlockKey& key);
   /// Starts to read a block that will be asked for.
   void expect(const BlockKey& key);
+  /// Nobody waits for a block any more: it is not read, or not kept.
+  void forget(const BlockKey& key);
   /// Milliseconds that reading and checking so many bytes takes, by the last ones.
   std::optional<double> read_time(std::size_t bytes) const;
   /// What is known of that before anything was read.

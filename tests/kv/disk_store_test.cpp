@@ -43,6 +43,24 @@ TEST_F(DiskStoreTest, WhatWasStoredIsThereInTheNextLife) {
   EXPECT_EQ(store->stats().stored, 0u);
 }
 
+TEST_F(DiskStoreTest, WhatNobodyWaitsForAnyMoreIsNotKept) {
+  const auto prefix = words(0, 2 * kBlock);
+  keep(*open(), prefix);
+  const auto store = open();
+  const auto pieces = store->find("anna", prefix);
+  ASSERT_EQ(pieces.size(), 2u);
+  const BlockKey& key = pieces.front().key;
+  for (const bool is_read : {true, false}) {
+    store->expect(std::span(&key, 1));
+    if (is_read)
+      store->wait(key, std::chrono::seconds(20));
+    store->forget_read(key);
+    EXPECT_EQ(store->fetch(key).have, BlockStore::Have::coming); // it is read anew
+    store->wait(key, std::chrono::seconds(20));
+    EXPECT_TRUE(store->fetch(key).block);
+  }
+}
+
 TEST_F(DiskStoreTest, HostMemoryHoldsCopiesThatCanGo) {
   const auto store = open(3);
   for (int i = 0; i < 5; ++i) {
