@@ -64,11 +64,13 @@ class LlamaServer:
 @pytest.mark.parametrize("size, context, words", [("tiny", 16384, 400), ("0.6b", 2048, 120)])
 def test_peak_memory_is_llama_servers(start_daemon, demo_models, tmp_path, size, context, words):
     """Same file, context, batch and prompt, which fills more than one batch. Nothing is kept on the
-    disk, as there: a block on its way would count, 28 MB of it with 0.6b."""
+    disk, as there: a block on its way would count, 28 MB of it with 0.6b. Nor is a projector loaded
+    that another test put beside the model."""
     model = demo_models.random(size)
     prompt = " ".join(f"w{n * 7919 % 10007}" for n in range(words))
     body = {"model": "m", "max_tokens": 16, "messages": [{"role": "user", "content": prompt}]}
-    daemon = start_daemon(model, "--ctx", context, "--batch", BATCH, "--threads", 1, "--no-store")
+    daemon = start_daemon(model, "--ctx", context, "--batch", BATCH, "--threads", 1, "--no-store",
+                          "--mmproj", "none")
     with open(tmp_path / "llama-server.log", "wb") as log, LlamaServer(model, context, log) as llama:
         theirs = llama.ask(body)["usage"]
         ours = daemon.ask(body, timeout=140).json()["usage"]
