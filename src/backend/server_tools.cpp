@@ -35,6 +35,11 @@ std::string input_json(const std::string& tool, const std::string& words) {
 
 } // namespace
 
+bool offers_server_tool(const anthropic::Request& request) {
+  return std::ranges::any_of(
+      request.tools, [](const anthropic::Tool& tool) { return !server_tool(tool).empty(); });
+}
+
 std::optional<std::vector<anthropic::Event>>
 unavailable_server_tool(const anthropic::Request& request) {
   using Kind = anthropic::ToolChoice::Kind;

@@ -10,6 +10,9 @@
 /// nobody here to do that.
 namespace anyclaude::backend {
 
+/// Whether the request brings such a tool.
+bool offers_server_tool(const anthropic::Request& request);
+
 /// The whole answer to a request that demands a call of such a tool: the call, the result that the
 /// tool is unavailable, a sentence that says so. Nothing for every other request. Claude Code's
 /// WebSearch asks so and shows the error code. Source of the blocks:
