@@ -169,7 +169,7 @@ std::expected<std::unique_ptr<Generation>, Error>
 OpenAi::start(const anthropic::Request& request, const Caller& caller, EventSink sink) {
   if (!server_)
     return std::unexpected(Error{ErrorKind::overloaded, wrong_});
-  if (auto answer = unavailable_server_tool(request)) {
+  if (auto answer = unavailable_server_tool(request, caller)) {
     for (auto& event : *answer)
       sink(std::move(event));
     return std::make_unique<Generation>();
