@@ -35,8 +35,9 @@ class Report:
                              "unit": unit})
             theirs = [who for who in by_who if who != "anyclaude"]
             if theirs and "anyclaude" in by_who:
-                ratios[case] = round(statistics.median(by_who["anyclaude"])
-                                     / statistics.median(by_who[theirs[0]]), 4)
+                divisor = statistics.median(by_who[theirs[0]])
+                if divisor:
+                    ratios[case] = round(statistics.median(by_who["anyclaude"]) / divisor, 4)
         return {"machine": machine(), "model": self._model, "rows": rows,
                 "ratios": ratios | self._ratios}
 

@@ -107,9 +107,11 @@ def side_by_side(peer, setting, folder):
 
 
 def progress(what):
-    """Says on a terminal what is measured now, in place of what was said before."""
+    """Says what is measured now; on a terminal in place of what was said before."""
     if sys.stderr.isatty():
         print(f"\r{what}\x1b[K", end="", file=sys.stderr, flush=True)
+    else:
+        print(what, file=sys.stderr, flush=True)
 
 
 def post(server, path, body, timeout=3600):

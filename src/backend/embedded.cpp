@@ -369,7 +369,7 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
   const auto builder = prompts();
   if (!builder)
     return std::unexpected(builder.error());
-  if (auto answer = unavailable_server_tool(request)) {
+  if (auto answer = unavailable_server_tool(request, caller)) {
     for (auto& event : *answer)
       sink(std::move(event));
     return std::make_unique<Generation>();

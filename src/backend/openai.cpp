@@ -60,7 +60,7 @@ OpenAi::OpenAi(OpenAiOptions options, upstream::Client& client, prompt::PromptOp
                    ? *find_openai_dialect(options_.dialect)
                    : all_openai_dialects().back()),
       layout_(prompts.layout),
-      tool_order_(std::make_unique<prompt::ToolOrder>(std::move(prompts.tool_order_folder))),
+      tool_order_(prompts.tool_order ? prompts.tool_order : std::make_shared<prompt::ToolOrder>()),
       seal_(make_seal(cache_folder)), learned_(std::make_shared<Learned>(kBytesPerToken)) {
   auto url = upstream::parse_url(options_.base_url);
   if (!url)
@@ -169,7 +169,7 @@ std::expected<std::unique_ptr<Generation>, Error>
 OpenAi::start(const anthropic::Request& request, const Caller& caller, EventSink sink) {
   if (!server_)
     return std::unexpected(Error{ErrorKind::overloaded, wrong_});
-  if (auto answer = unavailable_server_tool(request)) {
+  if (auto answer = unavailable_server_tool(request, caller)) {
     for (auto& event : *answer)
       sink(std::move(event));
     return std::make_unique<Generation>();

@@ -84,7 +84,7 @@ class OpenAi : public Backend {
   std::string wrong_; // with the options; empty: nothing
   ServerAddress address_;
   prompt::Layout layout_;
-  std::unique_ptr<prompt::ToolOrder> tool_order_; // learns; thread-safe
+  std::shared_ptr<prompt::ToolOrder> tool_order_; // learns; thread-safe
   std::shared_ptr<const answer::ThinkingSeal> seal_;
   std::shared_ptr<Learned> learned_;
   std::shared_ptr<SessionAffinity> affinity_ = std::make_shared<SessionAffinity>();

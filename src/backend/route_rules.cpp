@@ -1,5 +1,7 @@
 #include "backend/route_rules.h"
 
+#include "backend/server_tools.h"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -60,7 +62,8 @@ bool holds(const RouteRule& rule, const anthropic::Request& request, const Calle
            std::optional<std::int64_t>& tokens) {
   if ((!rule.model.empty() && !glob_matches(rule.model, request.model)) ||
       !fits(rule.background, caller.background) || !fits(rule.tools, !request.tools.empty()) ||
-      !fits(rule.subagent, !caller.agent.empty()))
+      !fits(rule.subagent, !caller.agent.empty()) ||
+      !fits(rule.server_tools, offers_server_tool(request)))
     return false;
   if (rule.min_tokens == 0 && rule.max_tokens == 0)
     return true;

@@ -27,6 +27,7 @@ struct RouteRule {
   std::optional<bool> background{}; // a title, a summary, a subagent: nobody looks at the answer
   std::optional<bool> tools{};      // the request brings tools
   std::optional<bool> subagent{};   // of Claude Code
+  std::optional<bool> server_tools{}; // it brings tools that Anthropic's servers carry out
   std::int64_t min_tokens = 0;     // of the prompt, estimated; 0: any
   std::int64_t max_tokens = 0;     // 0: any
   std::vector<RouteTarget> targets{}; // the first that is up; the others are its fallbacks

@@ -35,8 +35,13 @@ std::string input_json(const std::string& tool, const std::string& words) {
 
 } // namespace
 
+bool offers_server_tool(const anthropic::Request& request) {
+  return std::ranges::any_of(
+      request.tools, [](const anthropic::Tool& tool) { return !server_tool(tool).empty(); });
+}
+
 std::optional<std::vector<anthropic::Event>>
-unavailable_server_tool(const anthropic::Request& request) {
+unavailable_server_tool(const anthropic::Request& request, const Caller& caller) {
   using Kind = anthropic::ToolChoice::Kind;
   const auto& choice = request.tool_choice;
   const auto is_server_tool = [](const anthropic::Tool& tool) {
@@ -45,7 +50,9 @@ unavailable_server_tool(const anthropic::Request& request) {
   auto tool = request.tools.end();
   if (choice.kind == Kind::tool)
     tool = std::ranges::find(request.tools, choice.name, &anthropic::Tool::name);
-  else if (choice.kind == Kind::any && std::ranges::all_of(request.tools, is_server_tool))
+  else if ((choice.kind == Kind::any ||
+            (choice.kind == Kind::automatic && !caller.session.empty())) &&
+           std::ranges::all_of(request.tools, is_server_tool))
     tool = request.tools.begin();
   if (tool == request.tools.end() || !is_server_tool(*tool))
     return std::nullopt;

@@ -2,6 +2,7 @@
 
 #include "anthropic/events.h"
 #include "anthropic/messages.h"
+#include "backend/backend.h"
 
 #include <optional>
 #include <vector>
@@ -10,12 +11,16 @@
 /// nobody here to do that.
 namespace anyclaude::backend {
 
-/// The whole answer to a request that demands a call of such a tool: the call, the result that the
-/// tool is unavailable, a sentence that says so. Nothing for every other request. Claude Code's
-/// WebSearch asks so and shows the error code. Source of the blocks:
+/// Whether the request brings such a tool.
+bool offers_server_tool(const anthropic::Request& request);
+
+/// The whole answer to a request that is made for a call of such a tool: the call, the result that
+/// the tool is unavailable, a sentence that says so. Nothing for every other request. It is made for
+/// one where tool_choice demands it, or where a session of Claude Code brings no other tools: so
+/// asks its WebSearch, which shows the error. Source of the blocks:
 /// https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/web-search-tool (Errors)
 std::optional<std::vector<anthropic::Event>>
-unavailable_server_tool(const anthropic::Request& request);
+unavailable_server_tool(const anthropic::Request& request, const Caller& caller);
 
 /// Tells the model, behind the first message, which offered tools it does not have, so that it does
 /// not make results up. The place stays the same while the conversation grows.

@@ -189,6 +189,10 @@ std::expected<void, std::string> complete_server(ServingOptions& options, const 
     return std::unexpected(std::format("there is no mode \"{}\"; there are {}, and the names of "
                                        "[backends.NAME] in config.toml",
                                        daemon.mode, launch::listed_modes()));
+  if (backend && backend->kind == kLocal)
+    return std::unexpected(std::format("backend {} is a model in our own engine, for routes; to be "
+                                       "answered by it alone: --mode local --model {}",
+                                       backend->name, backend->model));
   std::string named = options.model;
   if (named.empty() && backend)
     named = backend->model;

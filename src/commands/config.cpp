@@ -66,6 +66,7 @@ class Reader {
   void read_prompt(const toml::table& table);
   void read_store(const toml::table& table);
   void read_backend(const std::string& name, const toml::node& node);
+  void read_local_backend(BackendConfig backend, const toml::table& table);
   void read_backends(const toml::node& value);
   void read_routes(const toml::node& value);
   void read_fallback(const toml::node& value);
@@ -214,7 +215,7 @@ void Reader::read_backend(const std::string& name, const toml::node& node) {
   if (!table)
     return fault(node, std::format("\"backends.{}\" must be a table: [backends.{}]", name, name));
   BackendConfig backend{.name = name, .kind = name};
-  if (name == "local" || name == backend::kCloud)
+  if (name == kLocal || name == backend::kCloud)
     return fault(node, std::format("a backend cannot be called \"{}\": that is a mode", name));
   const toml::node* kind = &node;
   for (const auto& [key, value] : *table) {
@@ -238,14 +239,29 @@ void Reader::read_backend(const std::string& name, const toml::node& node) {
       unknown(value, std::format("backends.{}.", name), key);
     }
   }
+  if (backend.kind == kLocal)
+    return read_local_backend(std::move(backend), *table);
   if (!launch::find_server_kind(backend.kind) && backend.kind != "openai") {
     std::string kinds;
     for (const launch::ServerKind& one : launch::server_kinds())
       kinds += std::string(one.mode) + ", ";
-    fault(*kind, std::format("\"backends.{}\" needs a kind; there are {}and openai", name, kinds));
+    fault(*kind, std::format("\"backends.{}\" needs a kind; there are {}openai and local", name,
+                             kinds));
   }
   if (backend.kind == "openai" && backend.urls.empty())
     fault(node, std::format("\"backends.{}\" needs a url: where its OpenAI API is", name));
+  config_.backends.push_back(std::move(backend));
+}
+
+/// Another model in our own engine: a file, and nothing that belongs to a server.
+void Reader::read_local_backend(BackendConfig backend, const toml::table& table) {
+  const toml::node* model = table.get("model");
+  if (!model)
+    return fault(table, std::format("\"backends.{}\" needs a model: a GGUF file", backend.name));
+  for (const auto& [key, value] : table)
+    if (key != "kind" && key != "model" && key != "context")
+      fault(value, std::format("\"{}\" is of servers; our own engine has none", key.str()));
+  backend.model = path(toml::key("model"), *model).native();
   config_.backends.push_back(std::move(backend));
 }
 
@@ -264,6 +280,8 @@ void Reader::read_routes(const toml::node& value) {
         rule.tools = yes(key, one);
       else if (key == "subagent")
         rule.subagent = yes(key, one);
+      else if (key == "server_tools")
+        rule.server_tools = yes(key, one);
       else if (key == "min_tokens")
         rule.min_tokens = number(key, one, 1, kMaxContext);
       else if (key == "max_tokens")
@@ -296,7 +314,7 @@ void Reader::read_fallback(const toml::node& value) {
 
 /// What names a backend must name one that there is.
 void Reader::check_names(const toml::table& table) {
-  std::vector<std::string> names = {"local", std::string(backend::kCloud)};
+  std::vector<std::string> names = {std::string(kLocal), std::string(backend::kCloud)};
   for (const launch::ServerKind& kind : launch::server_kinds())
     names.emplace_back(kind.mode);
   for (const BackendConfig& backend : config_.backends)

@@ -13,16 +13,20 @@
 
 namespace anyclaude::commands {
 
-/// One [backends.NAME]: a server that answers, or several that answer alike.
+/// The kind of a backend in our own engine, and the mode of the first of them.
+inline constexpr std::string_view kLocal = "local";
+
+/// One [backends.NAME]: a server that answers, or several that answer alike; or another model in
+/// our own engine.
 struct BackendConfig {
   std::string name;
-  std::string kind; // a mode with a server, or "openai"; by default the name
+  std::string kind; // a mode with a server, "openai", or kLocal; by default the name
   std::vector<std::string>
       urls{};                // the first is `url`, the others are `replicas`; empty: found here
-  std::string model{};       // as a person names it; see launch::resolve_model()
+  std::string model{}; // as a person names it (launch::resolve_model()); of kLocal absolute
   std::string api_key_env{}; // the variable that holds the key
   std::filesystem::path api_key_file{}; // the file that holds it
-  int context_tokens = 0;               // 0: what the server says
+  int context_tokens = 0;               // 0: what the server says, or model and memory allow
 };
 
 /// What config.toml says. Every key is optional; options on the command line outrank it.

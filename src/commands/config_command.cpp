@@ -84,6 +84,7 @@ void print_config(const Config& config) {
       say(std::format("model = \"{}\"", rule.model));
     show("background", rule.background);
     show("tools", rule.tools);
+    show("server_tools", rule.server_tools);
     show("subagent", rule.subagent);
     if (rule.min_tokens > 0)
       say(std::format("min_tokens = {}", rule.min_tokens));
@@ -98,9 +99,12 @@ void print_config(const Config& config) {
 /// What reads well and yet cannot work, one sentence each.
 std::vector<std::string> faults_of(const Config& config) {
   std::vector<std::string> faults;
+  std::error_code failed;
   for (const BackendConfig& backend : config.backends) {
     if (const auto key = api_key_of(backend); !key)
       faults.push_back(key.error());
+    if (backend.kind == kLocal && !std::filesystem::is_regular_file(backend.model, failed))
+      faults.push_back(std::format("backend {}: there is no model file {}", backend.name, backend.model));
     const launch::ServerKind* kind = launch::find_server_kind(backend.kind);
     if (!kind || !backend.urls.empty() || backend.model.empty())
       continue;
@@ -108,7 +112,6 @@ std::vector<std::string> faults_of(const Config& config) {
       faults.push_back(std::format("backend {}: {}", backend.name, model.error()));
   }
   const std::string mode = config.mode.value_or("local");
-  std::error_code failed;
   if (mode == "local" && config.model && !std::filesystem::is_regular_file(*config.model, failed))
     faults.push_back(std::format("there is no model file {}", config.model->native()));
   if (mode == "openai" && !config.backend("openai"))

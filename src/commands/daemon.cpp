@@ -16,8 +16,10 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <format>
+#include <limits>
 #include <mutex>
 
 namespace anyclaude::commands {
@@ -62,17 +64,22 @@ launch::SessionNumbers session_numbers(const telemetry::Stats& stats, const std:
           .records = telemetry::to_json(stats.records(session))};
 }
 
-/// What the engine keeps of prefixes, for `anyclaude cache`. `change` is told to it first.
-std::string store_numbers(engine::Engine& engine, const std::string& model,
+/// What the mode's own engine keeps of prefixes, for `anyclaude cache`. `change` is told to all
+/// engines first; it has been seen when all of them have.
+std::string store_numbers(const DaemonBackend& backend, const std::string& model,
                           const std::string& change) {
   std::uint64_t told = 0;
-  if (!change.empty())
-    told = engine.store_changed(change == "cleared");
-  const engine::SchedulerStats stats = engine.stats();
+  std::uint64_t seen = std::numeric_limits<std::uint64_t>::max();
+  for (const auto& embedded : backend.engines()) {
+    if (!change.empty())
+      told = embedded->engine().store_changed(change == "cleared");
+    seen = std::min(seen, embedded->engine().store_changes_seen());
+  }
+  const engine::SchedulerStats stats = backend.embedded()->engine().stats();
   const kv::BlockStoreStats& store = stats.store;
   const Json json = {{"model", model},
                      {"change", told},
-                     {"changes_seen", engine.store_changes_seen()},
+                     {"changes_seen", seen},
                      {"running", stats.running + stats.queued},
                      {"unstored", stats.unstored_prefixes + store.unwritten_bytes},
                      {"requests", store.totals.requests},
@@ -158,7 +165,7 @@ std::optional<std::string> Daemon::document(const std::string& name, const std::
     return gateway_->state();
   if (name == "store" && backend_)
     return backend_->embedded()
-               ? store_numbers(backend_->embedded()->engine(), status_.model_id, argument)
+               ? store_numbers(*backend_, status_.model_id, argument)
                : std::string("{}");
   return std::nullopt;
 }

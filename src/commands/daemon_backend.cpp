@@ -62,7 +62,9 @@ std::optional<BackendConfig> backend_of_mode(const std::string& mode,
 }
 
 DaemonBackend::DaemonBackend(const DaemonOptions& options, std::function<void()> on_change)
-    : options_(options), on_change_(std::move(on_change)) {}
+    : options_(options), on_change_(std::move(on_change)),
+      tool_order_(
+          std::make_shared<prompt::ToolOrder>(private_folder(options.state, "tool-order"))) {}
 
 std::expected<std::unique_ptr<DaemonBackend>, std::string>
 DaemonBackend::make(const DaemonOptions& options, std::function<void()> on_change) {
@@ -76,19 +78,30 @@ prompt::PromptOptions DaemonBackend::prompt_options() const {
   prompt::PromptOptions prompts;
   prompts.layout =
       prompt::parse_layout(options_.prompt_layout).value_or(prompt::Layout::stable_first);
-  prompts.tool_order_folder = private_folder(options_.state, "tool-order");
+  prompts.tool_order = tool_order_;
   if (options_.keeps_prefixes)
     prompts.replay_folder = private_folder(options_.cache, "replay");
   return prompts;
 }
 
-std::shared_ptr<backend::Backend> DaemonBackend::make_embedded() {
-  if (options_.model.empty())
-    return std::make_shared<backend::NoModel>();
+/// How many models share this machine's memory: the mode's own, and those that routes lead to.
+int DaemonBackend::models_here() const {
+  const auto is_here = [this](const std::string& name) {
+    const auto config = backend_of_mode(name, options_.backends);
+    return name != options_.mode && config && config->kind == kLocal;
+  };
+  const int named = static_cast<int>(std::ranges::count_if(named_by(options_.routes), is_here));
+  return named + (options_.mode == kLocal && !options_.model.empty() ? 1 : 0);
+}
+
+std::shared_ptr<backend::Embedded> DaemonBackend::make_engine(const fs::path& model,
+                                                              int context_tokens) {
   engine::EngineOptions engine;
-  engine.model = options_.model;
-  engine.projector = options_.projector;
-  engine.context_tokens = options_.context_tokens;
+  engine.model = model;
+  engine.context_tokens = context_tokens;
+  engine.models_here = models_here();
+  if (model == options_.model)
+    engine.projector = options_.projector;
   engine.batch_tokens = options_.batch_tokens;
   engine.max_running = options_.parallel;
   engine.threads = options_.threads;
@@ -97,13 +110,26 @@ std::shared_ptr<backend::Backend> DaemonBackend::make_embedded() {
   engine.keeps_prefixes = options_.keeps_prefixes;
   engine.store_bytes = options_.store_bytes;
   engine.on_status_change = on_change_;
-  auto own = std::make_shared<backend::Embedded>(std::move(engine), prompt_options());
+  engines_.push_back(std::make_shared<backend::Embedded>(std::move(engine), prompt_options()));
+  return engines_.back();
+}
+
+/// Of mode local.
+std::shared_ptr<backend::Backend> DaemonBackend::make_own() {
+  if (options_.model.empty())
+    return std::make_shared<backend::NoModel>();
+  auto own = make_engine(options_.model, options_.context_tokens);
   embedded_ = own.get();
   return own;
 }
 
 std::expected<std::vector<std::shared_ptr<backend::Backend>>, std::string>
 DaemonBackend::make_servers(const BackendConfig& config, std::vector<std::string>& ids) {
+  if (config.kind == kLocal) {
+    ids = {config.name};
+    return std::vector<std::shared_ptr<backend::Backend>>{
+        make_engine(config.model, config.context_tokens)};
+  }
   const auto key = api_key_of(config);
   if (!key)
     return std::unexpected(key.error());
@@ -164,8 +190,8 @@ std::expected<void, std::string> DaemonBackend::choose() {
   }
   std::vector<std::shared_ptr<backend::Backend>> own;
   std::vector<std::string> ids;
-  if (options_.mode == "local") {
-    own = {make_embedded()};
+  if (options_.mode == kLocal) {
+    own = {make_own()};
     ids = {"here"};
   } else {
     auto config = backend_of_mode(options_.mode, options_.backends);
@@ -266,7 +292,7 @@ DaemonBackend::State DaemonBackend::state() const {
     state.state = launch::DaemonState::ready;
     return state;
   }
-  if (options_.mode != "local") {
+  if (options_.mode != kLocal) {
     state = server_state();
   } else {
     const backend::Health health = backend_->health();

@@ -32,6 +32,9 @@ class DaemonBackend {
   /// Null unless the mode is `local` and has a model.
   backend::Embedded* embedded() const { return embedded_; }
 
+  /// Every model in an engine of ours, the mode's own in front.
+  const std::vector<std::shared_ptr<backend::Embedded>>& engines() const { return engines_; }
+
   /// Set where requests may go to the real Claude.
   const std::optional<gateway::PassThroughOptions>& cloud() const { return cloud_; }
 
@@ -48,7 +51,10 @@ class DaemonBackend {
   explicit DaemonBackend(const DaemonOptions& options, std::function<void()> on_change);
 
   std::expected<void, std::string> choose();
-  std::shared_ptr<backend::Backend> make_embedded();
+  std::shared_ptr<backend::Embedded> make_engine(const std::filesystem::path& model,
+                                                 int context_tokens);
+  std::shared_ptr<backend::Backend> make_own();
+  int models_here() const;
   std::expected<std::vector<std::shared_ptr<backend::Backend>>, std::string>
   make_servers(const BackendConfig& config, std::vector<std::string>& ids);
   std::expected<void, std::string> add_router(std::vector<std::shared_ptr<backend::Backend>> own,
@@ -58,9 +64,11 @@ class DaemonBackend {
 
   const DaemonOptions options_;
   const std::function<void()> on_change_;
+  const std::shared_ptr<prompt::ToolOrder> tool_order_; // one for all backends
   std::unique_ptr<upstream::Client> client_; // for servers; null: there are none
   std::optional<gateway::PassThroughOptions> cloud_;
   std::shared_ptr<backend::Backend> backend_;
+  std::vector<std::shared_ptr<backend::Embedded>> engines_;
   backend::Embedded* embedded_ = nullptr;
   std::string server_model_; // of the mode's server, for a person; empty: not known
   bool keeps_own_ = false;   // the first keeper is of the mode's own server

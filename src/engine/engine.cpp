@@ -71,9 +71,10 @@ std::string pool_error(const ModelFacts& facts, int context_tokens, const std::s
       context_tokens, needed, free);
 }
 
-/// The pool takes at most 40% of the memory that is free once the weights are loaded.
-int default_context(const ModelFacts& facts) {
-  const std::uint64_t free = available_memory();
+/// The pool takes at most 40% of the memory that is free once the weights are loaded, or of this
+/// model's share of it.
+int default_context(const ModelFacts& facts, int models_here) {
+  const std::uint64_t free = available_memory() / static_cast<std::uint64_t>(models_here);
   const std::uint64_t budget = free > facts.file_bytes ? (free - facts.file_bytes) / 5 * 2 : 0;
   const std::uint64_t fits = facts.kv_bytes_per_token > 0
                                  ? budget / facts.kv_bytes_per_token
@@ -230,7 +231,8 @@ std::unique_ptr<kv::BlockStore> Engine::State::make_store() const {
       facts.kv_bytes_per_token * static_cast<std::uint64_t>(decoder->context_tokens());
   const std::uint64_t states =
       facts.memory == MemoryKind::full_attention ? 0 : kMostCheckpointBytes;
-  setting.memory_bytes = std::min(pool + states, available_memory() / 8);
+  setting.memory_bytes = std::min(
+      pool + states, available_memory() / 8 / static_cast<std::uint64_t>(options.models_here));
   setting.disk_bytes = options.store_bytes;
   return open_store(setting);
 }
@@ -285,7 +287,7 @@ bool Engine::State::load() {
       has_state ? LlamaDecoder::state_bytes(*model, options.kv_type) : 0;
   ContextOptions context;
   context.context_tokens =
-      options.context_tokens > 0 ? options.context_tokens : default_context(model->facts());
+      options.context_tokens > 0 ? options.context_tokens : default_context(model->facts(), options.models_here);
   context.batch_tokens = options.batch_tokens;
   if (images) {
     context.image_tokens = std::min(images->most_tokens(), context.context_tokens);

@@ -21,6 +21,7 @@ struct EngineOptions {
   std::filesystem::path projector;
   static constexpr const char* kNone = "none";
   int context_tokens = 0; // 0: what the model was trained for, as far as memory allows
+  int models_here = 1;    // that share this machine's memory, each in an engine of its own
   int batch_tokens = 512;
   int max_running = 16;
   int max_queued = 256;

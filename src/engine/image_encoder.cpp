@@ -1,6 +1,7 @@
 #include "engine/image_encoder.h"
 
 #include "engine/image_header.h"
+#include "engine/library_log.h"
 #include "engine/model_fingerprint.h"
 #include "engine/projector_info.h"
 #include "text/base64.h"
@@ -29,39 +30,7 @@ namespace {
 
 constexpr const char* kKeyContext = "anyclaude image 1";
 
-/// libmtmd reports through one global callback, and its functions only say "no".
-class MtmdLog {
- public:
-  static MtmdLog& instance() {
-    static MtmdLog log;
-    return log;
-  }
-
-  std::string take_error() {
-    const std::scoped_lock lock(mutex_);
-    return std::exchange(error_, {});
-  }
-
- private:
-  MtmdLog() { mtmd_helper_log_set(receive, this); }
-
-  static void receive(ggml_log_level level, const char* text, void* self) {
-    std::string_view line(text);
-    while (line.ends_with('\n'))
-      line.remove_suffix(1);
-    if (line.empty())
-      return;
-    if (level == GGML_LOG_LEVEL_ERROR) {
-      auto* log = static_cast<MtmdLog*>(self);
-      const std::scoped_lock lock(log->mutex_);
-      log->error_ = line;
-    }
-    spdlog::debug("libmtmd: {}", line);
-  }
-
-  std::mutex mutex_;
-  std::string error_;
-};
+using MtmdLog = LibraryLog<mtmd_helper_log_set>;
 
 struct Free {
   void operator()(mtmd_context* context) const { mtmd_free(context); }
@@ -377,6 +346,7 @@ void MtmdEncoder::run() {
       continue; // nobody waits for it any more
     lock.unlock();
     const auto begin = std::chrono::steady_clock::now();
+    MtmdLog::take_error();
     const bool made = encode(*next);
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
     lock.lock();
@@ -385,7 +355,7 @@ void MtmdEncoder::run() {
       next->state = ImageInput::State::ready;
       keep(next);
     } else {
-      spdlog::error("an image could not be encoded: {}", MtmdLog::instance().take_error());
+      spdlog::error("an image could not be encoded: {}", MtmdLog::take_error());
       next->state = ImageInput::State::failed;
     }
     changed_.notify_all();
@@ -437,7 +407,9 @@ ImageEncoder::load(const Model& model, const ImageEncoderOptions& options) {
   };
   if (const auto info = read_projector_info(options.projector); !info)
     return std::unexpected(info.error());
-  MtmdLog::instance().take_error();
+  static std::once_flag once;
+  std::call_once(once, [] { MtmdLog::listen("libmtmd"); });
+  MtmdLog::take_error();
   mtmd_context_params params = mtmd_context_params_default();
   params.use_gpu = model.uses_gpu();
   params.print_timings = false;
@@ -446,7 +418,7 @@ ImageEncoder::load(const Model& model, const ImageEncoderOptions& options) {
     params.n_threads = options.threads;
   Context context(mtmd_init_from_file(options.projector.c_str(), model.handle(), params));
   if (!context)
-    return fail("it does not fit this model: " + MtmdLog::instance().take_error());
+    return fail("it does not fit this model: " + MtmdLog::take_error());
   if (!mtmd_support_vision(context.get()))
     return fail("it is for sound, not for images");
   std::string identity = options.hashes.empty()

@@ -1,10 +1,10 @@
 #include "engine/model.h"
 
 #include "engine/gguf_info.h"
+#include "engine/library_log.h"
 
 #include <ggml-backend.h>
 #include <llama.h>
-#include <spdlog/spdlog.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -17,41 +17,7 @@ namespace anyclaude::engine {
 
 namespace {
 
-/// libllama reports through one global callback. Its lines go to our log at the debug level; the
-/// last error is kept, because the API itself says only "no".
-class LlamaLog {
- public:
-  static LlamaLog& instance() {
-    static LlamaLog log;
-    return log;
-  }
-
-  std::string take_error() {
-    const std::scoped_lock lock(mutex_);
-    return std::exchange(error_, {});
-  }
-
- private:
-  LlamaLog() { llama_log_set(receive, this); }
-
-  static void receive(ggml_log_level level, const char* text, void* self) {
-    std::string_view line(text);
-    while (line.ends_with('\n'))
-      line.remove_suffix(1);
-    if (line.empty())
-      return;
-    if (level == GGML_LOG_LEVEL_ERROR) {
-      auto* log = static_cast<LlamaLog*>(self);
-      const std::scoped_lock lock(log->mutex_);
-      if (log->error_.empty()) // the first one names the cause, later ones the consequences
-        log->error_ = line;
-    }
-    spdlog::debug("libllama: {}", line);
-  }
-
-  std::mutex mutex_;
-  std::string error_;
-};
+using LlamaLog = LibraryLog<llama_log_set>;
 
 std::optional<std::string> meta(const llama_model* model, const char* key) {
   std::string value(256, '\0');
@@ -144,7 +110,7 @@ const char* to_string(MemoryKind kind) {
 void load_compute_backends() {
   static std::once_flag once;
   std::call_once(once, [] {
-    LlamaLog::instance();
+    LlamaLog::listen("libllama");
     llama_backend_init();
 #ifdef ANYCLAUDE_GGML_BACKEND_DIR
     // Libraries of a private root: ggml would look beside the program and in the system's folder.
@@ -179,7 +145,7 @@ Model::load(const ModelOptions& options, const std::function<bool(float)>& progr
     return std::unexpected("cannot open the model " + path + ": " + std::strerror(errno));
 
   load_compute_backends();
-  LlamaLog::instance().take_error();
+  LlamaLog::take_error();
   llama_model_params params = llama_model_default_params();
   params.n_gpu_layers = options.gpu_layers;
   if (const auto info = read_gguf_info(options.path); info && has_amx())
@@ -192,7 +158,7 @@ Model::load(const ModelOptions& options, const std::function<bool(float)>& progr
 
   llama_model* handle = llama_model_load_from_file(path.c_str(), params);
   if (!handle) {
-    const std::string reason = LlamaLog::instance().take_error();
+    const std::string reason = LlamaLog::take_error();
     return std::unexpected("cannot load the model " + path + ": " +
                            (reason.empty() ? "libllama gave no reason" : reason));
   }

@@ -168,17 +168,28 @@ std::optional<BlockKey> key_of(const fs::path& file) {
   return key;
 }
 
-/// The salt of a store, made when there is none. A random file of another size is none.
+/// A random file of another size is no salt.
+std::optional<std::string> read_salt(const fs::path& path) {
+  std::array<std::byte, kSaltBytes> bytes{};
+  const File file(path, O_RDONLY);
+  if (!file.is_open() || file.size() != bytes.size() || file.read(bytes, 0) != bytes.size())
+    return std::nullopt;
+  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+/// The salt of a store, made when there is none. Of several that come to make it one does.
 std::expected<std::string, std::string> salt_of(const fs::path& root, bool may_write) {
   const fs::path path = root / "salt";
-  std::array<std::byte, kSaltBytes> bytes{};
-  {
-    const File file(path, O_RDONLY);
-    if (file.is_open() && file.size() == bytes.size() && file.read(bytes, 0) == bytes.size())
-      return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  }
+  if (auto salt = read_salt(path))
+    return *salt;
   if (!may_write)
     return std::unexpected(path.native() + ": cannot be read");
+  const File lock(root / "lock", O_RDWR | O_CREAT);
+  if (lock.is_open())
+    ::flock(lock.descriptor(), LOCK_EX);
+  if (auto salt = read_salt(path))
+    return *salt;
+  std::array<std::byte, kSaltBytes> bytes{};
   if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
     return std::unexpected(problem(path, errno));
   const fs::path pending = path.native() + kPartial;
@@ -218,7 +229,7 @@ BlockFiles::open(const fs::path& root, const std::string& fingerprint, const std
   if (!make_folder(root))
     return std::unexpected(problem(root, errno));
   if (!files->acquire() && errno != EWOULDBLOCK && errno != EACCES && errno != EROFS)
-    return std::unexpected(problem(root / "lock", errno));
+    return std::unexpected(problem(files->lock_name(), errno));
   auto salt = salt_of(root, files->may_write());
   if (!salt)
     return std::unexpected(salt.error());
@@ -232,12 +243,16 @@ BlockFiles::open(const fs::path& root, const std::string& fingerprint, const std
   return files;
 }
 
+/// Beside the model's folder, which others may remove.
+fs::path BlockFiles::lock_name() const {
+  return folder_.native() + ".lock";
+}
+
 /// The kernel gives the lock back whichever way its process ends.
 bool BlockFiles::acquire() {
   if (may_write())
     return true;
-  const fs::path lock = root_ / "lock";
-  const int descriptor = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  const int descriptor = ::open(lock_name().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (descriptor < 0)
     return false;
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {

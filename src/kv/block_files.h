@@ -19,14 +19,15 @@ namespace anyclaude::kv {
 ///     <root>/lock  salt  <fingerprint, 32 digits>/<2 digits of the key>/<the key's 64 digits>.kv
 ///                                                /rates
 ///                                                /index.sqlite
+///                        <fingerprint>.lock
 ///
 /// A file has its name only once it is complete and on the disk. Reading is thread-safe; one thread
 /// writes.
 class BlockFiles {
  public:
   /// Opens the folder, which is made (0700) if need be, for one model, whose name is for people. Of
-  /// several processes one gets to write; the others read. The error says what cannot be done with
-  /// which file.
+  /// several that open one model, one gets to write; the others read. The error says what cannot be
+  /// done with which file.
   static std::expected<std::unique_ptr<BlockFiles>, std::string>
   open(const std::filesystem::path& root, const std::string& fingerprint,
        const std::string& model = {});
@@ -35,7 +36,7 @@ class BlockFiles {
   BlockFiles& operator=(const BlockFiles&) = delete;
 
   bool may_write() const { return lock_ >= 0; }
-  /// Tries to become the process that writes; whether it is.
+  /// Tries to become the one that writes this model's; whether it is.
   bool acquire();
   /// Secret of this folder, made with it: see root_key().
   const std::string& salt() const { return salt_; }
@@ -92,6 +93,7 @@ class BlockFiles {
  private:
   BlockFiles() = default;
   std::filesystem::path path(const BlockKey& key) const;
+  std::filesystem::path lock_name() const;
   std::expected<void, int>
   write_parts(const BlockKey& key, std::initializer_list<std::span<const std::byte>> parts) const;
   bool make_shard(const std::filesystem::path& shard) const;

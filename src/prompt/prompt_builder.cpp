@@ -92,7 +92,7 @@ std::unique_ptr<ReplayStore> open_store(const PromptOptions& options) {
 
 PromptBuilder::PromptBuilder(ChatTemplate chat_template, Tokenizer tokenizer, PromptOptions options)
     : template_(std::move(chat_template)), layout_(options.layout),
-      tool_order_(std::make_unique<ToolOrder>(std::move(options.tool_order_folder))),
+      tool_order_(options.tool_order ? options.tool_order : std::make_shared<ToolOrder>()),
       control_(tokenizer.control_texts), turn_ends_(tokenizer.turn_ends),
       tokenizer_(std::move(tokenizer), SegmentTokenizer::kBytes, options.most_tokens),
       memory_(std::make_unique<ReplayMemory>(ReplayMemory::kBytes, open_store(options))) {

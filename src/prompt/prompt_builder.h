@@ -48,7 +48,7 @@ struct Prompt {
 /// How requests become prompts.
 struct PromptOptions {
   Layout layout = Layout::stable_first;
-  std::filesystem::path tool_order_folder{}; // where the order of tools is kept; empty: nowhere
+  std::shared_ptr<ToolOrder> tool_order{}; // shared by all prompts of a server; null: one of its own
   std::filesystem::path replay_folder{};     // where answers are kept; empty: in memory only
   /// What is longer than this by far is not tokenized to its end, and not usable.
   std::size_t most_tokens = std::numeric_limits<std::size_t>::max();
@@ -85,7 +85,7 @@ class PromptBuilder {
 
   ChatTemplate template_;
   Layout layout_;
-  std::unique_ptr<ToolOrder> tool_order_; // learns; thread-safe
+  std::shared_ptr<ToolOrder> tool_order_; // learns; thread-safe
   ControlText control_;
   std::vector<std::string> turn_starts_; // control texts that begin a message
   StableFront stable_front_;

@@ -1,5 +1,7 @@
 #include "prompt/replay_store.h"
 
+#include "text/clock.h"
+
 #include <blake3.h>
 #include <spdlog/spdlog.h>
 #include <sqlite3.h>
@@ -41,12 +43,6 @@ constexpr const char* kSetUp =
     "  boundaries BLOB, checksum BLOB NOT NULL) STRICT;"
     "CREATE INDEX IF NOT EXISTS turns_by_conversation ON turns (conversation);"
     "PRAGMA user_version = 1;";
-
-std::int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 std::span<const std::byte> bytes_of(const ConversationKey& key) {
   return std::as_bytes(std::span(key));
@@ -310,7 +306,7 @@ ReplayStore::change(const std::deque<std::shared_ptr<const ReplayTurn>>& turns,
   };
   const auto touch = [this](const ConversationKey& key) {
     const auto conversation = writer_->conversation_of(key);
-    return !conversation || writer_->grow.bind(now_ms()).bind(0).bind(*conversation).run();
+    return !conversation || writer_->grow.bind(text::unix_milliseconds()).bind(0).bind(*conversation).run();
   };
   const auto write = [this](const auto& turn) { return insert(*turn); };
   if (writer_->connection.run("BEGIN IMMEDIATE") && std::ranges::all_of(damaged, remove) &&
@@ -339,7 +335,7 @@ bool ReplayStore::insert(const ReplayTurn& turn) {
       missing.push_back(each);
   }
   if (!conversation) {
-    if (!writer_->begin.bind(now_ms()).run())
+    if (!writer_->begin.bind(text::unix_milliseconds()).run())
       return false;
     conversation = sqlite3_last_insert_rowid(writer_->connection.handle());
   }
@@ -353,7 +349,7 @@ bool ReplayStore::insert(const ReplayTurn& turn) {
         .bind(std::as_bytes(std::span(each.boundaries)))
         .bind(checksum(each, parent));
     if (!writer_->insert.run() ||
-        !writer_->grow.bind(now_ms()).bind(size_of(each)).bind(*conversation).run())
+        !writer_->grow.bind(text::unix_milliseconds()).bind(size_of(each)).bind(*conversation).run())
       return false;
   }
   return true;

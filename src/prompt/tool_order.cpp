@@ -13,12 +13,20 @@ namespace anyclaude::prompt {
 
 namespace {
 
-/// In how many of Claude Code's tool sets a name is, by falling number: every agent has the first
-/// few. Other names follow in the order in which they are first seen.
-constexpr std::array<std::string_view, 12> kCommonest = {"Bash", "Read",  "Skill",    "ToolSearch",
-                                                         "Grep", "Glob",  "Agent",    "Task",
-                                                         "Edit", "Write", "WebFetch", "WebSearch"};
-constexpr int kMcp = 1 << 20; // added to the rank of an MCP server's tool
+/// Claude Code's sets of tools are nested: agents that only read have the first of these, those that
+/// also write have the second, the main loop has all. Names of 2.1.197 to 2.1.330.
+constexpr std::array<std::string_view, 8> kEveryAgent = {
+    "Bash", "Read", "Skill", "ToolSearch", "Grep", "Glob", "WebFetch", "WebSearch"};
+constexpr std::array<std::string_view, 5> kWriters = {"Agent", "Task", "Edit", "Write",
+                                                      "NotebookEdit"};
+constexpr std::array<std::string_view, 8> kMainLoop = {
+    "ReportFindings", "Workflow",        "ListAgents",    "ScheduleWakeup",
+    "TaskOutput",     "AskUserQuestion", "EnterPlanMode", "ExitPlanMode"};
+
+/// Where a name stands, the smallest in front. Names that nobody knew before the first request are
+/// more often every agent's than the main loop's alone.
+enum Tier { kOfEveryAgent, kFirstSeen, kOfWriters, kOfMainLoop, kSeenLater, kMcp };
+constexpr int kTier = 1 << 20; // between the ranks of two
 
 bool is_mcp(std::string_view name) {
   return name.starts_with("mcp__");
@@ -35,46 +43,60 @@ bool is_file_name(std::string_view tenant) {
 
 ToolOrder::ToolOrder(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
-/// One name a line, in the order in which they were learned.
-ToolOrder::Ranks& ToolOrder::of(const std::string& tenant) {
+/// One name a line, in the order in which they were learned; an empty line behind those of the
+/// first request.
+ToolOrder::Order& ToolOrder::of(const std::string& tenant) {
   if (const auto known = by_tenant_.find(tenant); known != by_tenant_.end())
     return known->second;
   if (by_tenant_.size() >= kTenants)
     by_tenant_.clear(); // the files have them
-  Ranks& ranks = by_tenant_[tenant];
-  const auto learn = [&ranks](std::string_view name) {
-    if (ranks.size() < kNames)
-      ranks.emplace(name, static_cast<int>(ranks.size()) + (is_mcp(name) ? kMcp : 0));
-  };
-  std::ranges::for_each(kCommonest, learn);
+  Order& order = by_tenant_[tenant];
+  for (const std::string_view name : kEveryAgent)
+    order.add(name, kOfEveryAgent);
+  for (const std::string_view name : kWriters)
+    order.add(name, kOfWriters);
+  for (const std::string_view name : kMainLoop)
+    order.add(name, kOfMainLoop);
   if (folder_.empty() || !is_file_name(tenant))
-    return ranks;
+    return order;
   std::ifstream file(folder_ / tenant);
-  for (std::string line; std::getline(file, line);)
-    if (!line.empty() && file.good()) // a line without its end was not written whole
-      learn(line);
-  return ranks;
+  for (std::string line; std::getline(file, line);) {
+    if (line.empty())
+      order.is_begun = true;
+    else if (file.good() && order.ranks.size() < kNames) // one without its end was not written whole
+      order.learn(line);
+  }
+  return order;
+}
+
+void ToolOrder::Order::add(std::string_view name, int tier) {
+  ranks.emplace(name, tier * kTier + static_cast<int>(ranks.size()));
+}
+
+int ToolOrder::Order::learn(std::string_view name) {
+  add(name, is_mcp(name) ? kMcp : is_begun ? kSeenLater : kFirstSeen);
+  return ranks.at(std::string(name));
 }
 
 std::vector<int> ToolOrder::ranks(const std::string& tenant,
                                   std::span<const std::string_view> names) {
   const std::scoped_lock lock(mutex_);
-  Ranks& known = of(tenant);
+  Order& known = of(tenant);
   std::string learned;
   std::vector<int> result;
   result.reserve(names.size());
   for (const std::string_view name : names) {
-    const int next = static_cast<int>(known.size()) + (is_mcp(name) ? kMcp : 0);
-    if (const auto found = known.find(std::string(name)); found != known.end()) {
+    if (const auto found = known.ranks.find(std::string(name)); found != known.ranks.end()) {
       result.push_back(found->second);
-    } else if (known.size() < kNames && !name.contains('\n')) {
-      known.emplace(name, next);
-      result.push_back(next);
+    } else if (known.ranks.size() < kNames && !name.contains('\n') && !name.empty()) {
+      result.push_back(known.learn(name));
       learned += std::string(name) + "\n";
-    } else {
-      result.push_back(is_mcp(name) ? 2 * kMcp : kMcp - 1);
+    } else { // behind those that are remembered
+      result.push_back(((is_mcp(name) ? kMcp : kSeenLater) + 1) * kTier - 1);
     }
   }
+  if (!names.empty() && !std::exchange(known.is_begun, true))
+    learned += "\n";
   if (!learned.empty() && !folder_.empty() && is_file_name(tenant))
     save(tenant, learned);
   return result;

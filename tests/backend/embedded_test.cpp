@@ -337,10 +337,14 @@ TEST_F(EmbeddedTest, ADemandedServerToolIsUnavailable) {
   EXPECT_EQ(said.order(), "svtF");
   EXPECT_EQ(said.last<anthropic::ServerToolUnavailable>()->name, "web_search");
   EXPECT_EQ(said.last<anthropic::Finished>()->reason, anthropic::StopReason::end_turn);
+  // Claude Code's own search, which only offers it.
+  Answer searched;
+  const auto offers = request_of({{"tools", Json::array({tool})}, {"max_tokens", 2}});
+  ASSERT_TRUE(random().start(offers, {.tenant = "anna", .session = "s"}, searched.sink()));
+  EXPECT_EQ(searched.order(), "svtF");
   // Only offered, it is no reason to refuse: the model is told that it is not there.
-  const auto offered = request_of({{"tools", Json::array({tool})}, {"max_tokens", 2}});
   const auto plain = request_of({{"max_tokens", 2}});
-  EXPECT_GT(prompt_tokens(answer(random(), offered).usage()),
+  EXPECT_GT(prompt_tokens(answer(random(), offers).usage()),
             prompt_tokens(answer(random(), plain).usage()) + 10);
 }
 

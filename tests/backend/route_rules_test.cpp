@@ -63,6 +63,16 @@ TEST(Rules, TheFirstThatHoldsCounts) {
   EXPECT_EQ(first(table, asking("m", 3'900)), "main");
 }
 
+TEST(Rules, ToolsOfAnthropicsServersAreToldApart) {
+  const RoutingTable table{.rules = {{.server_tools = true, .targets = {{"claude"}}}},
+                           .otherwise = {{"main"}}};
+  Request request = asking("m");
+  request.tools = {tool("web_search", "")};
+  EXPECT_EQ(first(table, request), "main") << "the client's own tool of that name";
+  request.tools.front().server_type = "web_search_20250305";
+  EXPECT_EQ(first(table, request), "claude");
+}
+
 TEST(Rules, AllOfAPromptCounts) {
   Request request = asking("m", 400);
   request.system = {std::string(400, 's')};

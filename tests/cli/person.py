@@ -9,8 +9,24 @@ import subprocess
 
 PROGRAM = pathlib.Path(os.environ.get("ANYCLAUDE_BIN", "build/bin/anyclaude")).resolve()
 CLAUDE = os.environ.get("ANYCLAUDE_CLAUDE")
+MCP_SERVER = pathlib.Path(__file__).parent.resolve() / "mcp_server.py"
 # A cold prompt of 15,000 tokens takes ten seconds on two quiet cores.
 LONGEST_ANSWER = 400  # seconds
+
+
+
+def loaded_tool(marker, name, arguments, at_last):
+    """Scripts that look for a tool, call it once it has been loaded, and speak when it has answered."""
+    search = {"name": "ToolSearch", "arguments": {"query": f"select:{name}", "max_results": 5}}
+    return [
+        {"when": {"tool_results": 0, "tool": "ToolSearch", "marker": marker},
+         "say": "I look for the tool.", "calls": [search]},
+        # Loaded, it is not among the tools in front, where "tool" would look for it.
+        {"when": {"tool_results": 1, "marker": marker},
+         "say": "Now I call it.", "calls": [{"name": name, "arguments": arguments}]},
+        {"when": {"tool_results": 2, "marker": marker}, "say": at_last},
+    ]
+
 
 SCRIPT = {
     "scripts": [
@@ -63,6 +79,24 @@ SCRIPT = {
             "when": {"tool_results": 1, "marker": "FAILING-TOOL"},
             "say": "The command failed, and the conversation goes on all the same.",
         },
+        {
+            "when": {"tool_results": 0, "tool": "Bash", "marker": "LIST-FILES"},
+            "say": "I look first.",
+            "calls": [
+                {"name": "Bash", "arguments": {"command": "ls", "description": "List the folder"}}
+            ],
+        },
+        {"when": {"tool_results": 1, "marker": "LIST-FILES"}, "say": "This is the plan."},
+        *loaded_tool("ADD-NUMBERS", "mcp__sums__add", {"a": 40, "b": 2}, "They have been added."),
+        *loaded_tool("SEARCH-THE-WEB", "WebSearch", {"query": "what is new"}, "There is no web."),
+        {
+            "when": {"tool_results": 0, "tool": "Bash", "marker": "READ-IT-ALL"},
+            "say": "I read it.",
+            "calls": [
+                {"name": "Bash", "arguments": {"command": "cat long.txt", "description": "Read it"}}
+            ],
+        },
+        {"when": {"tool_results": 1, "marker": "READ-IT-ALL"}, "say": "It has been read."},
         {"when": {"marker": "LONG-STORY"}, "say": "This is chapter {n} of it.\n", "repeat": 400},
         {"say": "Nothing else stands in this script."},
     ]
@@ -70,11 +104,26 @@ SCRIPT = {
 LAST_WORDS = "Nothing else stands in this script."
 
 
-def run(arguments, **options):
+def run(arguments, timeout=LONGEST_ANSWER, **options):
     return subprocess.run(
         [str(argument) for argument in arguments],
-        capture_output=True, text=True, timeout=LONGEST_ANSWER, check=False, **options,
+        capture_output=True, text=True, timeout=timeout, check=False, **options,
     )
+
+
+def direct(port, model="local", context=65536):
+    """The environment that sends Claude Code to a server without anyclaude between."""
+    models = dict.fromkeys(("ANTHROPIC_MODEL", "ANTHROPIC_DEFAULT_OPUS_MODEL",
+                            "ANTHROPIC_DEFAULT_SONNET_MODEL", "ANTHROPIC_DEFAULT_HAIKU_MODEL",
+                            "ANTHROPIC_SMALL_FAST_MODEL", "CLAUDE_CODE_SUBAGENT_MODEL"), model)
+    return models | {"ANTHROPIC_BASE_URL": f"http://127.0.0.1:{port}",
+                     "ANTHROPIC_AUTH_TOKEN": "any",
+                     "CLAUDE_CODE_MAX_CONTEXT_TOKENS": str(context),
+                     "CLAUDE_CODE_MAX_OUTPUT_TOKENS": "16000",
+                     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+                     "CLAUDE_STREAM_IDLE_TIMEOUT_MS": "1800000",
+                     "CLAUDE_STREAM_FIRST_BYTE_TIMEOUT_MS": "1800000",
+                     "API_FORCE_IDLE_TIMEOUT": "0", "API_TIMEOUT_MS": "7200000"}
 
 
 @dataclasses.dataclass

@@ -103,6 +103,18 @@ cloud = true
   EXPECT_TRUE(read->routes.allow_cloud_fallback);
 }
 
+TEST(Config, KnowsASecondModelOfOurOwn) {
+  const auto read = config("[backends.small]\nkind = \"local\"\nmodel = \"small.gguf\"\n"
+                           "context = 4096\n[[routes]]\nserver_tools = true\nto = \"claude\"\n");
+  ASSERT_TRUE(read) << read.error();
+  const BackendConfig* small = read->backend("small");
+  ASSERT_TRUE(small);
+  EXPECT_EQ(small->kind, kLocal);
+  EXPECT_EQ(small->model, (std::filesystem::path(testing::TempDir()) / "small.gguf").native());
+  EXPECT_EQ(small->context_tokens, 4096);
+  EXPECT_EQ(read->routes.rules.front().server_tools, true);
+}
+
 TEST(Config, SaysWhereAndWhatIsWrong) {
   const std::pair<const char*, const char*> cases[] = {
       {"mode = \"mlxlm\"\n", ":1: there is no backend \"mlxlm\""},
@@ -111,6 +123,9 @@ TEST(Config, SaysWhereAndWhatIsWrong) {
       {"[backends.vllm]\nurll = \"x\"\n",
        ":2: unknown key \"backends.vllm.urll\"; there are kind, url"},
       {"[backends.openai]\nmodel = \"x\"\n", ":1: \"backends.openai\" needs a url"},
+      {"[backends.x]\nkind = \"local\"\n", ":1: \"backends.x\" needs a model: a GGUF file"},
+      {"[backends.x]\nkind = \"local\"\nmodel = \"f\"\nurl = \"http://127.0.0.1:1\"\n",
+       ":4: \"url\" is of servers"},
       {"[[routes]]\nmodel = \"x\"\n", ":1: a route needs \"to\""},
       {"[[routes]]\nto = \"nowhere\"\n", ":1: there is no backend \"nowhere\""},
       {"[fallback]\ncloud = \"yes\"\n", ":2: \"cloud\" must be true or false"},

@@ -132,6 +132,26 @@ TEST_F(BlockFilesTest, OneWrites) {
   EXPECT_TRUE(second->acquire());
 }
 
+TEST_F(BlockFilesTest, EachModelHasItsOwnWriter) {
+  const auto one = open();
+  const auto other = open("other model");
+  EXPECT_TRUE(one->may_write());
+  EXPECT_TRUE(other->may_write());
+  EXPECT_EQ(one->salt(), other->salt());
+}
+
+/// As the engines of one start do.
+TEST_F(BlockFilesTest, OneSaltIsMadeByManyAtOnce) {
+  std::vector<std::string> salts(8);
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < salts.size(); ++i)
+      threads.emplace_back([&, i] { salts[i] = open("model " + std::to_string(i))->salt(); });
+  }
+  for (const std::string& salt : salts)
+    EXPECT_EQ(salt, open()->salt());
+}
+
 TEST_F(BlockFilesTest, OtherModelsAndOtherVersionsAreNotRead) {
   const auto files = open();
   const Block block = block_of(7, parent);

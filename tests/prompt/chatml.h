@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+#include <string_view>
+
 namespace anyclaude::prompt {
 
 /// A template of our own in the manner of Qwen's: tools behind the system text, calls as JSON
@@ -43,5 +46,19 @@ Tools:
 </think>
 
 {% endif %}{% endif -%})";
+
+/// The same, but without the thinking of turns in front of the last question, as Qwen3's and most
+/// others of models that think.
+inline std::string forgetful_template() {
+  std::string source = kQwenLikeTemplate;
+  constexpr std::string_view kThinking = "{% if m.reasoning_content %}";
+  source.replace(source.find(kThinking), kThinking.size(),
+                 "{% if m.reasoning_content and loop.index0 > ns.last %}");
+  constexpr std::string_view kSystem = "namespace(system='')";
+  source.replace(source.find(kSystem), kSystem.size(), "namespace(system='', last=0)");
+  return source.insert(source.find('\n'),
+                       "\n{%- for m in messages %}{% if m.role == 'user' %}{% set ns.last = "
+                       "loop.index0 %}{% endif %}{% endfor -%}");
+}
 
 } // namespace anyclaude::prompt

@@ -190,8 +190,10 @@ inline constexpr const char* kGemmaLike = R"(<bos>
 {% endif -%})";
 
 inline std::vector<Family> families() {
+  static const std::string forgetful = forgetful_template();
   return {
       {"qwen", kQwenLikeTemplate, {"<|im_start|>", "<|im_end|>"}, {"<|im_end|>"}},
+      {"qwen-thinking", forgetful.c_str(), {"<|im_start|>", "<|im_end|>"}, {"<|im_end|>"}},
       {"qwen-coder", kQwenCoderLike, {"<|im_start|>", "<|im_end|>"}, {"<|im_end|>"}},
       {"llama",
        kLlamaLike,

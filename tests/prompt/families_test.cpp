@@ -89,12 +89,49 @@ TEST(FamilyPrompts, MistralKeepsToolsAtTheFirstQuestion) {
       << prompt;
 }
 
+/// Of a history that was generated elsewhere; what was generated here is replayed with its thinking.
+TEST(FamilyPrompts, OldThinkingIsKeptOrDroppedAsTheTemplateDoes) {
+  const std::string forgetful = forgetful_template();
+  const std::string thought = R"({"type":"thinking","thinking":"THOUGHT","signature":"theirs"},)";
+  const std::string question = R"(,{"role":"assistant","content":[)" + thought +
+                               R"({"type":"text","text":"ANSWER"}]},
+                                  {"role":"user","content":"MORE"})";
+  const std::string call = R"(,{"role":"assistant","content":[)" + thought +
+                           R"({"type":"tool_use","id":"toolu_1","name":"Bash","input":{}}]},
+      {"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_1","content":"RESULT"}]})";
+  EXPECT_FALSE(family_prompt(forgetful.c_str(), question).contains("THOUGHT"));
+  EXPECT_TRUE(family_prompt(kQwenLikeTemplate, question).contains("THOUGHT"));
+  EXPECT_TRUE(family_prompt(forgetful.c_str(), call).contains("THOUGHT"));
+}
+
 TEST(FamilyPrompts, GlmKeepsItsOrder) {
   const std::string prompt = family_prompt(kGlmLike);
   EXPECT_TRUE(prompt.starts_with("[gMASK]<sop><|system|>\n# Tools{\"type\"")) << prompt;
   EXPECT_TRUE(prompt.ends_with("<|system|>\nSYSTEM\n\nINLINE<|user|>\n" + std::string(kSession) +
                                "<|assistant|>"))
       << prompt;
+}
+
+/// As gpt-oss has levels.
+TEST(FamilyPrompts, EffortFollowsTheRequest) {
+  const auto level = [](const std::string& fields) {
+    return prompt_text(R"({"model":"m","max_tokens":9,)" + fields +
+                           R"("messages":[{"role":"user","content":"Hi"}]})",
+                       Layout::stable_first,
+                       "{{ reasoning_effort or 'its own' }}{% for m in messages %}{% endfor %}");
+  };
+  EXPECT_EQ(level(""), "its own");
+  EXPECT_EQ(level(R"("thinking":{"type":"adaptive"},)"), "its own");
+  EXPECT_EQ(level(R"("thinking":{"type":"adaptive"},"output_config":{"effort":"medium"},)"),
+            "medium");
+  EXPECT_EQ(level(R"("output_config":{"effort":"max"},)"), "high");
+  EXPECT_EQ(level(R"("thinking":{"type":"disabled"},"output_config":{"effort":"high"},)"), "low");
+  const auto budget = [&](int tokens) {
+    return level(R"("thinking":{"type":"enabled","budget_tokens":)" + std::to_string(tokens) + "},");
+  };
+  EXPECT_EQ(budget(4096), "low");
+  EXPECT_EQ(budget(16384), "medium");
+  EXPECT_EQ(budget(30000), "high");
 }
 
 TEST(FamilyPrompts, HarmonyGetsTheInstructionsInTheQuestion) {

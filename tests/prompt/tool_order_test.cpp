@@ -48,6 +48,20 @@ TEST(ToolOrder, TheFewToolsOfASubagentAreTheBeginningOfTheMany) {
   EXPECT_EQ(more, Names(many.begin(), many.begin() + 7));
 }
 
+/// As 2.1.197 has them: most of its tools are every agent's, and by no name known here.
+TEST(ToolOrder, WhatTheFirstRequestBringsIsTakenForEveryAgents) {
+  ToolOrder order;
+  const Names many = ordered(order, {"Agent", "Bash", "CronCreate", "Edit", "Read", "TaskCreate",
+                                     "TaskOutput", "WebFetch", "Workflow", "Write"});
+  const Names few = ordered(order, {"Bash", "CronCreate", "Read", "TaskCreate", "WebFetch"});
+  const Names more = ordered(
+      order, {"Agent", "Bash", "CronCreate", "Edit", "Read", "TaskCreate", "WebFetch", "Write"});
+  EXPECT_EQ(few, Names(many.begin(), many.begin() + 5));
+  EXPECT_EQ(more, Names(many.begin(), many.begin() + 8));
+  const Names later = ordered(order, {"Agent", "Bash", "New", "Workflow"});
+  EXPECT_EQ(later, (Names{"Bash", "Agent", "Workflow", "New"}));
+}
+
 TEST(ToolOrder, NewNamesGoToTheEndAndMcpToolsBehindThem) {
   ToolOrder order;
   EXPECT_EQ(ordered(order, {"mcp__a__b", "Zeta", "Bash"}), (Names{"Bash", "Zeta", "mcp__a__b"}));
@@ -66,12 +80,12 @@ TEST(ToolOrder, ATenantsOrderIsItsOwn) {
 TEST_F(ToolOrderFolder, IsKept) {
   {
     ToolOrder order(folder_);
-    ordered(order, {"One", "mcp__x__y", "Two"});
+    ordered(order, {"One", "mcp__x__y", "Two", "Edit"});
     ordered(order, {"Three", "Two"});
   }
   ToolOrder order(folder_);
-  EXPECT_EQ(ordered(order, {"mcp__x__y", "Three", "Two", "New", "One"}),
-            (Names{"One", "Two", "Three", "New", "mcp__x__y"}));
+  EXPECT_EQ(ordered(order, {"mcp__x__y", "Edit", "Three", "Two", "New", "One"}),
+            (Names{"One", "Two", "Edit", "Three", "New", "mcp__x__y"}));
 }
 
 TEST_F(ToolOrderFolder, ALineThatWasNotWrittenWholeIsNoName) {

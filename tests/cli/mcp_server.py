@@ -20,7 +20,7 @@ def result_of(request):
         return {"tools": [TOOL]}
     if request["method"] == "tools/call":
         numbers = parameters["arguments"]
-        return {"content": [{"type": "text", "text": str(numbers["a"] + numbers["b"])}]}
+        return {"content": [{"type": "text", "text": f"The sum is {numbers['a'] + numbers['b']}."}]}
     return {} if request["method"] == "ping" else None
 
 
