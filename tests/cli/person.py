@@ -77,6 +77,15 @@ def run(arguments, **options):
     )
 
 
+def scripted_model(folder):
+    """A model file that answers with SCRIPT."""
+    script = folder / "script.json"
+    script.write_text(json.dumps(SCRIPT))
+    made = run([PROGRAM, "model", "demo", "--script", script, "-o", folder / "scripted.gguf"])
+    assert made.returncode == 0, made.stderr
+    return folder / "scripted.gguf"
+
+
 @dataclasses.dataclass
 class Record:
     """A line of the daemon's log about one request for a message."""
