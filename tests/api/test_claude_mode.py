@@ -226,8 +226,11 @@ def test_the_upstream_is_told_when_the_client_leaves(gateway, upstream):
                     STREAM_BODY)
         client.head()
         client.chunk()
+        (live,) = gateway.request("GET", "/ui/state").json()["live"]
+        assert live["id"].startswith("req_")
     wait_for(lambda: {"closed": "/v1/messages?leaves"} in upstream.entries(),
              "the upstream's connection is closed")
+    wait_for(lambda: gateway.request("GET", "/ui/state").json()["live"] == [], "nothing is under way")
 
 
 def test_an_answer_cut_short_is_seen_as_cut_short(gateway):
