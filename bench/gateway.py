@@ -10,14 +10,12 @@ import http.client
 import json
 import os
 import pathlib
-import socket
 import statistics
 import subprocess
 import tempfile
 
 from report import Report
-from servers import PROGRAM, REPOSITORY, progress
-from daemon import Daemon, wait_for
+from servers import REPOSITORY, Ours, Theirs, free_port, progress
 
 LOAD = REPOSITORY / "build/bin/http_load_bench"
 ROUTER = os.environ.get("ANYCLAUDE_CLAUDE_CODE_ROUTER")  # its cli.js
@@ -67,36 +65,27 @@ class InstantServer:
         self._process.wait()
 
 
-class Gateway:
+class Gateway(Ours):
     """anyclaude; `claude_mode`: it passes everything through."""
 
-    who = "anyclaude"
+    target = "/t/bench-token/v1/messages?beta=true"
 
     def __init__(self, folder, upstream, claude_mode=False):
-        folder.mkdir()
         if claude_mode:
             options = ["--claude-url", upstream.url]
         else:
             options = ["--backend-url", upstream.url, "--backend-model", "m"]
-        self._daemon = Daemon(PROGRAM, folder, None, options, token="bench-token")
-        self._daemon.wait_until_ready()
-        self.port = self._daemon.port
-        self.target = "/t/bench-token/v1/messages?beta=true"
-
-    def stop(self):
-        self._daemon.stop()
+        super().__init__(folder, options=options, token="bench-token")
 
 
-class ClaudeCodeRouter:
+class ClaudeCodeRouter(Theirs):
     """Configured as its README says, for one server that speaks OpenAI's API; its log is off."""
 
     who = "claude-code-router"
     target = "/v1/messages?beta=true"
 
     def __init__(self, folder, upstream):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         settings = folder / ".claude-code-router"
         settings.mkdir(parents=True)
         (settings / "config.json").write_text(json.dumps({
@@ -104,26 +93,15 @@ class ClaudeCodeRouter:
             "Providers": [{"name": "local", "api_base_url": upstream.url + "/v1/chat/completions",
                            "api_key": "none", "models": ["m"]}],
             "Router": {"default": "local,m"}}))
-        with open(folder / "log", "wb") as log:
-            self._process = subprocess.Popen(["node", ROUTER, "start"], stdout=log, stderr=log,
-                                             env={**os.environ, "HOME": str(folder)})
-        wait_for(self._answers, "claude-code-router answers", 120)
+        super().__init__(["node", ROUTER, "start"], folder / "log", {"HOME": str(folder)})
 
-    def _answers(self):
-        assert self._process.poll() is None, "claude-code-router has ended"
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-            connection.request("POST", "/v1/messages", json.dumps(
-                {"model": "m", "max_tokens": 9, "stream": True,
-                 "messages": [{"role": "user", "content": "hi"}]}),
-                {"content-type": "application/json"})
-            return connection.getresponse().status == 200
-        except OSError:
-            return False
-
-    def stop(self):
-        self._process.kill()
-        self._process.wait()
+    def answers(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request("POST", "/v1/messages", json.dumps(
+            {"model": "m", "max_tokens": 9, "stream": True,
+             "messages": [{"role": "user", "content": "hi"}]}),
+            {"content-type": "application/json"})
+        return connection.getresponse().status == 200
 
 
 def load(port, target, body, clients, seconds, *headers):

@@ -14,14 +14,13 @@ import json
 import os
 import pathlib
 import random
-import socket
 import subprocess
 import tempfile
 import time
 
 from report import Report
-from servers import (PROGRAM, REPOSITORY, Daemon, LlamaServer, Setting, ask, progress, side_by_side,
-                     wait_for)
+from servers import (REPOSITORY, LlamaServer, Ours, Setting, Theirs, ask, free_port, progress,
+                     side_by_side)
 from ttft import long_winded, prose, request, user, words_for
 
 PROMPT = 18_490  # tokens
@@ -29,55 +28,27 @@ MLX_PROMPT = 3_000  # tokens
 CONTEXT = 40_960  # tokens
 
 
-class Through:
+class Through(Ours):
     """anyclaude in front of a server that runs already."""
 
     def __init__(self, kind, url, model, folder):
         home = folder / f"through-{kind}"
         home.mkdir()
         (home / "config.toml").write_text(f'[backends.{kind}]\nurl = "{url}"\n')
-        self._daemon = Daemon(PROGRAM, home, options=("--mode", kind, "--model", model))
-        self.who = "anyclaude"
-        self.port, self.token = self._daemon.port, self._daemon.token
-        self._daemon.wait_until_ready(120)
-
-    def stop(self):
-        self._daemon.stop()
+        super().__init__(home, options=("--mode", kind, "--model", model))
 
 
-class MlxServer:
+class MlxServer(Theirs):
+    who = "mlx_lm.server"
+
     def __init__(self, model, folder):
         python = pathlib.Path(os.environ["ANYCLAUDE_MLX_LM"]) / "bin"
         self.model = folder / "mlx" / model.stem
         subprocess.run([python / "python", REPOSITORY / "tests/modes/mlx_model.py", model, self.model],
                        check=True)
         self.port = free_port()
-        self._log = open(folder / "mlx.log", "wb")
-        self._process = subprocess.Popen(
-            [python / "mlx_lm.server", "--model", self.model, "--port", str(self.port)],
-            stdout=self._log, stderr=subprocess.STDOUT,
-            env={**os.environ, "HF_HUB_OFFLINE": "1", "MLX_DISABLE_COMPILE": "1"})
-        wait_for(lambda: answers(self.port, "/health"), "mlx_lm.server is ready", 120)
-
-    def stop(self):
-        self._process.terminate()
-        self._process.wait(timeout=30)
-        self._log.close()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def answers(port, path):
-    try:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        connection.request("GET", path)
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
+        super().__init__([python / "mlx_lm.server", "--model", self.model, "--port", self.port],
+                         folder / "mlx.log", {"HF_HUB_OFFLINE": "1", "MLX_DISABLE_COMPILE": "1"})
 
 
 def ask_directly(port, model, system, words):

@@ -30,24 +30,21 @@ class Setting:
     kv_type: str = "f16"
 
 
-class Anyclaude:
+class Ours:
+    """`anyclaude serve`, ready. `home` must be a folder that no other one uses."""
+
     who = "anyclaude"
 
-    def __init__(self, setting, folder, options=()):
-        self._daemon = Daemon(PROGRAM, folder / "anyclaude", setting.model,
-                              ("--ctx", setting.context, "--parallel", setting.parallel,
-                               "--threads", setting.threads, "--batch", setting.batch,
-                               "--kv-type", setting.kv_type, *options))
+    def __init__(self, home, model=None, options=(), **more):
+        self._daemon = Daemon(PROGRAM, home, model, options, **more)
+        self._daemon.wait_until_ready(120)
         self.port = self._daemon.port
         self.token = self._daemon.token
 
     def metrics(self):
         """The numbers of GET /metrics by their names, without "anyclaude_"."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        connection.request("GET", "/metrics", headers={"authorization": f"Bearer {self.token}"})
-        lines = connection.getresponse().read().decode().splitlines()
-        return {name.removeprefix("anyclaude_"): float(value)
-                for name, value in (line.split() for line in lines if not line.startswith("#"))}
+        return {name.removeprefix("anyclaude_"): value
+                for name, value in self._daemon.metrics().items()}
 
     def stop(self):
         self._daemon.stop()
@@ -56,30 +53,44 @@ class Anyclaude:
         self._daemon.kill()
 
 
-class LlamaServer:
-    who = "llama-server"
+class Anyclaude(Ours):
+    """On our own engine."""
 
-    def __init__(self, setting, folder):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.token = ""
-        self._log = folder / "llama-server.log"
-        command = ["llama-server", "-m", setting.model, "-c", setting.context,
-                   "-np", setting.parallel, "-t", setting.threads, "-b", setting.batch,
-                   "-ub", setting.batch, "-ctk", setting.kv_type, "-ctv", setting.kv_type,
-                   "--jinja", "--host", "127.0.0.1", "--port", self.port]
-        with open(self._log, "wb") as log:
-            self._process = subprocess.Popen([str(part) for part in command], stdout=log,
-                                             stderr=subprocess.STDOUT)
-        wait_for(self._ready, "llama-server is ready", 120)
+    def __init__(self, setting, folder, options=()):
+        super().__init__(folder / "anyclaude", setting.model,
+                         ("--ctx", setting.context, "--parallel", setting.parallel,
+                          "--threads", setting.threads, "--batch", setting.batch,
+                          "--kv-type", setting.kv_type, *options))
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Theirs:
+    """A server of somebody else's at self.port, which subclasses set, ready."""
+
+    token = ""
+
+    def __init__(self, command, log, environment=None):
+        self._log = log
+        with open(log, "wb") as out:
+            self._process = subprocess.Popen([str(part) for part in command], stdout=out,
+                                             stderr=subprocess.STDOUT,
+                                             env={**os.environ, **(environment or {})})
+        wait_for(self._ready, f"{self.who} is ready", 120)
+
+    def answers(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection.request("GET", "/health")
+        return connection.getresponse().status == 200
 
     def _ready(self):
         assert self._process.poll() is None, self._log.read_text(errors="replace")[-2000:]
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-            connection.request("GET", "/health")
-            return connection.getresponse().status == 200
+            return self.answers()
         except OSError:
             return False
 
@@ -90,6 +101,18 @@ class LlamaServer:
     def kill(self):
         self._process.kill()
         self._process.wait()
+
+
+class LlamaServer(Theirs):
+    who = "llama-server"
+
+    def __init__(self, setting, folder):
+        self.port = free_port()
+        super().__init__(["llama-server", "-m", setting.model, "-c", setting.context,
+                          "-np", setting.parallel, "-t", setting.threads, "-b", setting.batch,
+                          "-ub", setting.batch, "-ctk", setting.kv_type, "-ctv", setting.kv_type,
+                          "--jinja", "--host", "127.0.0.1", "--port", self.port],
+                         folder / "llama-server.log")
 
 
 SERVERS = {server.who: server for server in (Anyclaude, LlamaServer)}

@@ -52,69 +52,43 @@ claude_code_platform() {
   fi
 }
 
-# Sets claude_program to the path of the pinned Claude Code, installing it first when it is not yet
-# there; leaves it empty, with a note, when npm's registry cannot be reached.
-claude_program=
+# npm_package VARIABLE NAME PACKAGE VERSION: sets VARIABLE to .cache/NAME/VERSION, whose node_modules/ has the
+# package, installing it first when it is not yet there; leaves it empty, with a note, when npm's registry
+# cannot be reached.
+npm_package() {
+  local folder=.cache/$2/$4
+  if [ ! -d "$folder/node_modules/$3" ]; then
+    if ! registry_answers "$3@$4"; then
+      note "the npm registry cannot be reached: no $3 $4"
+      return 0
+    fi
+    step "Installing $3 $4 into $folder" locked npm_folder "$folder" "$3@$4"
+  fi
+  printf -v "$1" %s "$repository/$folder"
+}
+
+# Each ensure_ sets the variable above it; it stays empty where the package cannot be had.
+
+claude_program= # path of the pinned Claude Code
 ensure_claude_code() {
-  local folder=.cache/claude-code/$claude_code_version platform program
-  platform=$(claude_code_platform)
-  program=$folder/node_modules/@anthropic-ai/claude-code-$platform/claude
-  if [ ! -x "$program" ]; then
-    if ! registry_answers "@anthropic-ai/claude-code@$claude_code_version"; then
-      note "the npm registry cannot be reached: no Claude Code $claude_code_version"
-      return 0
-    fi
-    step "Installing Claude Code $claude_code_version into $folder" \
-      locked npm_folder "$folder" "@anthropic-ai/claude-code@$claude_code_version"
-    [ -x "$program" ] || die "npm installed no $program"
-  fi
-  claude_program=$repository/$program
+  npm_package claude_program claude-code @anthropic-ai/claude-code "$claude_code_version"
+  [ -n "$claude_program" ] || return 0
+  claude_program+=/node_modules/@anthropic-ai/claude-code-$(claude_code_platform)/claude
+  [ -x "$claude_program" ] || die "npm installed no $claude_program"
 }
 
-# Sets node_sdk to a folder whose node_modules/ has Anthropic's TypeScript SDK; empty as above.
-node_sdk=
-ensure_node_sdk() {
-  local folder=.cache/node-sdk/$node_sdk_version
-  if [ ! -d "$folder/node_modules/@anthropic-ai/sdk" ]; then
-    if ! registry_answers "@anthropic-ai/sdk@$node_sdk_version"; then
-      note "the npm registry cannot be reached: no @anthropic-ai/sdk $node_sdk_version"
-      return 0
-    fi
-    step "Installing @anthropic-ai/sdk $node_sdk_version into $folder" \
-      locked npm_folder "$folder" "@anthropic-ai/sdk@$node_sdk_version"
-  fi
-  node_sdk=$repository/$folder
-}
+node_sdk= # folder with Anthropic's TypeScript SDK
+ensure_node_sdk() { npm_package node_sdk node-sdk @anthropic-ai/sdk "$node_sdk_version"; }
 
-# Sets claude_code_router to the program of the gateway that ours is compared with; empty as above.
-claude_code_router=
+claude_code_router= # program of the gateway that ours is compared with
 ensure_claude_code_router() {
-  local folder=.cache/claude-code-router/$claude_code_router_version package=@musistudio/claude-code-router
-  if [ ! -d "$folder/node_modules/$package" ]; then
-    if ! registry_answers "$package@$claude_code_router_version"; then
-      note "the npm registry cannot be reached: no claude-code-router $claude_code_router_version"
-      return 0
-    fi
-    step "Installing claude-code-router $claude_code_router_version into $folder" \
-      locked npm_folder "$folder" "$package@$claude_code_router_version"
-  fi
-  claude_code_router=$repository/$folder/node_modules/$package/dist/cli.js
+  local package=@musistudio/claude-code-router
+  npm_package claude_code_router claude-code-router "$package" "$claude_code_router_version"
+  [ -z "$claude_code_router" ] || claude_code_router+=/node_modules/$package/dist/cli.js
 }
 
-# Sets axe to a folder whose node_modules/ has axe-core, which finds what keeps people from using a page;
-# empty as above.
-axe=
-ensure_axe() {
-  local folder=.cache/axe/$axe_version
-  if [ ! -d "$folder/node_modules/axe-core" ]; then
-    if ! registry_answers "axe-core@$axe_version"; then
-      note "the npm registry cannot be reached: no axe-core $axe_version"
-      return 0
-    fi
-    step "Installing axe-core $axe_version into $folder" locked npm_folder "$folder" "axe-core@$axe_version"
-  fi
-  axe=$repository/$folder
-}
+axe= # folder with axe-core, which finds what keeps people from using a page
+ensure_axe() { npm_package axe axe axe-core "$axe_version"; }
 
 # Sets demo_model to the default demo model, made once for every state of its generator's sources.
 demo_model=

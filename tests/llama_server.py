@@ -37,10 +37,22 @@ class LlamaServer:
         wait_for(ready, "llama-server is ready", 100)
         return self
 
+    def _slot(self):
+        (slot,) = json.load(urllib.request.urlopen(self.url + "/slots", timeout=5))
+        return slot
+
     def idle(self):
-        """Whether no slot computes."""
-        slots = json.load(urllib.request.urlopen(self.url + "/slots", timeout=5))
-        return not any(slot["is_processing"] for slot in slots)
+        """Whether nothing is computed."""
+        return not self._slot()["is_processing"]
+
+    def generated(self):
+        """Tokens of the answer under way."""
+        return sum(part["n_decoded"] for part in self._slot().get("next_token", []))
+
+    def kill(self):
+        """Ends it without warning."""
+        self._process.kill()
+        self._process.wait()
 
     def stop(self):
         self._process.terminate()

@@ -128,7 +128,7 @@ std::string final_channel(const Dialect& dialect) {
 
 const Json& schema_of(const ToolSpec& tool) {
   static const Json kObject = {{"type", "object"}};
-  return tool.schema.is_object() && !tool.schema.empty() ? tool.schema : kObject;
+  return tool.schema->is_object() && !tool.schema->empty() ? *tool.schema : kObject;
 }
 
 SchemaGrammar grammar_for(const Dialect& dialect) {

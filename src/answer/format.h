@@ -1,8 +1,6 @@
 #pragma once
 
-#include "anthropic/json.h"
-
-#include <nlohmann/json.hpp>
+#include "anthropic/shared_json.h"
 
 #include <memory>
 #include <string>
@@ -52,7 +50,7 @@ std::vector<std::string> answer_markers(const Dialect& dialect);
 
 struct ToolSpec {
   std::string name;
-  Json schema; // of its input; anything that is not an object stands for no schema
+  anthropic::SharedJson schema; // of its input; anything that is not an object stands for no schema
 };
 
 /// The tools that a request offers.

@@ -70,10 +70,12 @@ void TaggedArguments::begin(const ToolSpec* tool) {
 
 /// Null where nothing is said of the argument.
 const Json* TaggedArguments::schema_of(const std::string& key) const {
-  if (!tool_ || !tool_->schema.is_object() || !tool_->schema.contains("properties") ||
-      !tool_->schema["properties"].is_object() || !tool_->schema["properties"].contains(key))
+  if (!tool_ || !tool_->schema->is_object() || !tool_->schema->contains("properties"))
     return nullptr;
-  const Json& schema = tool_->schema["properties"][key];
+  const Json& properties = (*tool_->schema)["properties"];
+  if (!properties.is_object() || !properties.contains(key))
+    return nullptr;
+  const Json& schema = properties[key];
   return schema.is_object() && says_type(schema) ? &schema : nullptr;
 }
 

@@ -150,6 +150,17 @@ class Builder : public nlohmann::json_sax<Json> {
   static Json object_of(Container& members) {
     Json::object_t object;
     object.reserve(members.keys.size());
+    constexpr std::size_t kFew = 16; // keys that are found sooner by looking at each
+    if (members.keys.size() <= kFew) {
+      for (std::size_t i = 0; i < members.keys.size(); ++i) {
+        if (const auto known = object.find(members.keys[i]); known != object.end()) {
+          known->second = std::move(members.values[i]);
+        } else {
+          object.push_back({std::move(members.keys[i]), std::move(members.values[i])});
+        }
+      }
+      return Json(std::move(object));
+    }
     std::unordered_map<std::string_view, std::size_t> places; // key -> index in object
     for (std::size_t i = 0; i < members.keys.size(); ++i) {
       const auto [known, fresh] = places.try_emplace(members.keys[i], object.size());

@@ -1,6 +1,6 @@
 #include "anthropic/events.h"
-#include "anthropic/json.h"
 #include "anthropic/json_reader.h"
+#include "anthropic/json_text.h"
 
 #include <nlohmann/json.hpp>
 
@@ -101,10 +101,9 @@ void MessageBuilder::on(const ServerToolUnavailable& event) {
 
 std::string unavailable_result(const ServerToolUnavailable& event) {
   const std::string type = event.name + "_tool_result";
-  return Json({{"type", type},
-               {"tool_use_id", event.id},
-               {"content", {{"type", type + "_error"}, {"error_code", "unavailable"}}}})
-      .dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json_text({{"type", type},
+                    {"tool_use_id", event.id},
+                    {"content", {{"type", type + "_error"}, {"error_code", "unavailable"}}}});
 }
 
 void MessageBuilder::on(const Finished& event) {
@@ -147,7 +146,7 @@ std::string MessageBuilder::body() const {
                           {"cache_creation_input_tokens", usage.cache_creation_input_tokens},
                           {"cache_read_input_tokens", usage.cache_read_input_tokens},
                           {"output_tokens", usage.output_tokens}}}};
-  return message.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json_text(message);
 }
 
 } // namespace anyclaude::anthropic

@@ -1,9 +1,7 @@
 #pragma once
 
 #include "anthropic/error.h"
-#include "anthropic/json.h"
-
-#include <nlohmann/json.hpp>
+#include "anthropic/shared_json.h"
 
 #include <cstdint>
 #include <expected>
@@ -74,7 +72,7 @@ struct Message {
 struct Tool {
   std::string name;
   std::string description;
-  Json input_schema;          // as sent, keys in the client's order
+  SharedJson input_schema;    // as sent, keys in the client's order
   std::string server_type;    // "web_search_20250305" and kin; empty for the client's own tools
   bool defer_loading = false; // its schema is not shown until a ToolReferenceBlock names it
 };

@@ -23,14 +23,14 @@ bool continues_thread(const Json& body) {
 
 class RequestReader {
  public:
-  std::expected<Request, Error> read(const Json& body, RequestKind kind);
+  std::expected<Request, Error> read(Json body, RequestKind kind);
 
  private:
   void system(const Json& body);
   void messages(const Json& body);
   Message message(const Json& value, const Path& at);
-  void tools(const Json& body);
-  Tool tool(const Json& value, const Path& at);
+  void tools(Json& body);
+  Tool tool(Json& value, const Path& at);
   std::string tool_name(const Json& value, const Path& at);
   void tool_choice(const Json& body);
   void thinking(const Json& body);
@@ -46,7 +46,7 @@ class RequestReader {
   const Path root_;
 };
 
-std::expected<Request, Error> RequestReader::read(const Json& body, RequestKind kind) {
+std::expected<Request, Error> RequestReader::read(Json body, RequestKind kind) {
   if (!body.is_object()) {
     return std::unexpected(
         Error{ErrorKind::invalid_request, "The request body should be a JSON object."});
@@ -152,8 +152,8 @@ Message RequestReader::message(const Json& value, const Path& at) {
   return out;
 }
 
-void RequestReader::tools(const Json& body) {
-  const Json* value = SchemaReader::optional(body, "tools");
+void RequestReader::tools(Json& body) {
+  Json* value = SchemaReader::optional(body, "tools");
   const Path at = root_ / "tools";
   if (value == nullptr || !reader_.is_array(*value, at)) {
     return;
@@ -174,7 +174,7 @@ void RequestReader::tools(const Json& body) {
   }
 }
 
-Tool RequestReader::tool(const Json& value, const Path& at) {
+Tool RequestReader::tool(Json& value, const Path& at) {
   Tool out;
   content_.note_cache_control(value);
   out.server_type = reader_.optional_string(value, "type", at);
@@ -187,10 +187,12 @@ Tool RequestReader::tool(const Json& value, const Path& at) {
   if (own || SchemaReader::optional(value, "name") != nullptr) {
     out.name = tool_name(value, at);
   }
-  const Json* schema = own ? reader_.required(value, "input_schema", at)
-                           : SchemaReader::optional(value, "input_schema");
+  Json* schema = SchemaReader::optional(value, "input_schema");
+  if (own && schema == nullptr) {
+    reader_.fail(at / "input_schema", "Field required");
+  }
   if (schema != nullptr && reader_.is_object(*schema, at / "input_schema")) {
-    out.input_schema = *schema;
+    out.input_schema = std::move(*schema);
   }
   if (!own) {
     request_.warnings.push_back(at.to_string() +
@@ -331,7 +333,7 @@ std::expected<Request, Error> parse_request(std::string_view body, RequestKind k
         Error{ErrorKind::invalid_request,
               "The request body is not valid JSON: " + json.error().to_string()});
   }
-  return RequestReader().read(*json, kind);
+  return RequestReader().read(std::move(*json), kind);
 }
 
 } // namespace anyclaude::anthropic

@@ -57,6 +57,11 @@ const Json* SchemaReader::optional(const Json& object, const char* key) {
   return member == object.end() || member->is_null() ? nullptr : &*member;
 }
 
+Json* SchemaReader::optional(Json& object, const char* key) {
+  const auto member = object.find(key);
+  return member == object.end() || member->is_null() ? nullptr : &*member;
+}
+
 const Json* SchemaReader::required(const Json& object, const char* key, const Path& at) {
   const Json* value = optional(object, key);
   if (value == nullptr) {

@@ -40,6 +40,7 @@ class SchemaReader {
 
   /// The member, or nullptr when it is absent or null.
   static const Json* optional(const Json& object, const char* key);
+  static Json* optional(Json& object, const char* key);
   /// The member, or nullptr and a failure.
   const Json* required(const Json& object, const char* key, const Path& at);
 

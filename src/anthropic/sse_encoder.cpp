@@ -1,5 +1,5 @@
 #include "anthropic/events.h"
-#include "anthropic/json.h"
+#include "anthropic/json_text.h"
 
 #include <nlohmann/json.hpp>
 
@@ -17,7 +17,7 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
 /// `text` as a JSON string. Line separators beyond CR and LF end no line in server-sent events, but
 /// clients that split with their language's own idea of a line would cut there.
 std::string json_string(std::string_view text) {
-  std::string out = Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string out = json_text(Json(text));
   replace_all(out, "\xC2\x85", "\\u0085");
   replace_all(out, "\xE2\x80\xA8", "\\u2028");
   replace_all(out, "\xE2\x80\xA9", "\\u2029");

@@ -82,6 +82,9 @@ struct Caller {
   /// The same for every request of one conversation, and a hash, so that nobody is known by it.
   /// Chooses among copies of a server, whose caches differ. Empty: not known.
   std::string session_key{};
+  /// That a route asks the backend for, as it calls it; empty: the backend's own. Not the name that
+  /// the client gave, which means nothing to a server of other models.
+  std::string model{};
 };
 
 /// A request goes to the real Claude as it came, byte for byte.

@@ -4,6 +4,7 @@
 #include "answer/schema_check.h"
 #include "answer/thinking_seal.h"
 #include "anthropic/answer_blocks.h"
+#include "anthropic/overloaded.h"
 #include "backend/call_constraint.h"
 #include "backend/server_tools.h"
 #include "backend/thinking.h"
@@ -72,11 +73,6 @@ class RequestImages {
 using anthropic::Error;
 using anthropic::ErrorKind;
 
-template <class... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
-
 std::int64_t modification_time(const std::filesystem::path& path) {
   std::error_code error;
   const auto time = std::filesystem::last_write_time(path, error);
@@ -117,7 +113,7 @@ class Answer {
       : parser_(format), caching_(caching), sink_(std::move(sink)), keep_(std::move(keep)) {}
 
   void operator()(engine::JobEvent event) {
-    std::visit(Overloaded{
+    std::visit(anthropic::Overloaded{
                    [this](const engine::JobProgress& e) {
                      sink_(anthropic::PrefillProgress{e.done, e.total});
                    },
@@ -170,7 +166,7 @@ class Answer {
     if (!input.tool)
       return;
     const auto value = Json::parse(input.json, nullptr, false);
-    if (const auto wrong = answer::schema_violation(value, input.tool->schema))
+    if (const auto wrong = answer::schema_violation(value, *input.tool->schema))
       spdlog::warn("a call of {} does not fit its schema: {}", input.tool->name, *wrong);
   }
 
@@ -355,10 +351,9 @@ std::expected<int, Error> Embedded::count_tokens(const anthropic::Request& reque
   const auto builder = prompts();
   if (!builder)
     return std::unexpected(builder.error());
-  anthropic::Request noted = request;
-  note_missing_server_tools(noted);
+  const auto noted = noting_missing_server_tools(request);
   RequestImages images(engine_.images());
-  const auto prompt = (*builder)->build(noted, {}, images.reader());
+  const auto prompt = (*builder)->build(noted ? *noted : request, {}, images.reader());
   if (!prompt)
     return std::unexpected(prompt.error());
   return static_cast<int>(prompt->tokens.size() + prompt->beyond);
@@ -374,10 +369,9 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
       sink(std::move(event));
     return std::make_unique<Generation>();
   }
-  anthropic::Request noted = request;
-  note_missing_server_tools(noted);
+  const auto noted = noting_missing_server_tools(request);
   RequestImages images(engine_.images());
-  auto prompt = (*builder)->build(noted, caller.tenant, images.reader());
+  auto prompt = (*builder)->build(noted ? *noted : request, caller.tenant, images.reader());
   if (!prompt)
     return std::unexpected(prompt.error());
   look_at_thinking(request, *lazy_->seal);

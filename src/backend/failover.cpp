@@ -110,15 +110,10 @@ Race::Begun Race::try_candidate(std::size_t index, const anthropic::Request& req
   EventSink sink = [guard](anthropic::Event event) {
     guard->race->on_event(guard->index, std::move(event));
   };
-  const bool renames = !candidate.model.empty() && candidate.model != request.model;
-  std::optional<anthropic::Request> renamed;
-  if (renames) {
-    renamed = request;
-    renamed->model = candidate.model;
-  }
+  Caller caller = caller_;
+  caller.model = candidate.model;
   ++candidate.replica->running;
-  auto work = candidate.replica->backend().start(renamed ? *renamed : request, caller_,
-                                                 std::move(sink));
+  auto work = candidate.replica->backend().start(request, caller, std::move(sink));
   if (!work) {
     guard->spent = true;
     --candidate.replica->running;

@@ -40,7 +40,7 @@ class RetryThread {
 struct Candidate {
   std::string name; // for messages: "gpu (http://10.0.0.2:8000)"
   std::shared_ptr<Replica> replica;
-  std::string model; // to ask for; empty: the client's
+  std::string model; // to ask for; empty: its own
 };
 
 /// Asks the first candidate, and the next one when it fails before the client has been sent any part

@@ -1,5 +1,6 @@
 #include "backend/openai.h"
 
+#include "anthropic/json_text.h"
 #include "backend/openai_answer.h"
 #include "backend/openai_error.h"
 #include "backend/server_tools.h"
@@ -109,31 +110,29 @@ std::chrono::milliseconds OpenAi::verdict_time() const {
   return 2'000ms;
 }
 
-ChatPrompt OpenAi::make_prompt(const anthropic::Request& request, const std::string& tenant,
-                               const OpenAiServer::Facts& facts) const {
-  anthropic::Request noted = request;
-  note_missing_server_tools(noted);
+ChatRequest OpenAi::make_chat(const anthropic::Request& request, const Caller& caller,
+                              const OpenAiServer::Facts& facts) const {
+  const auto noted = noting_missing_server_tools(request);
+  const anthropic::Request& asked = noted ? *noted : request;
   prompt::Arrangement arrangement;
   arrangement.layout = layout_;
   arrangement.image_parts = facts.images;
   if (layout_ == prompt::Layout::stable_first)
-    arrangement.tool_ranks = prompt::rank_tools(*tool_order_, tenant, noted);
-  return make_chat_prompt(noted, dialect_, arrangement);
+    arrangement.tool_ranks = prompt::rank_tools(*tool_order_, caller.tenant, asked);
+  return {asked, dialect_, caller.model.empty() ? facts.model : caller.model, arrangement};
 }
 
-std::optional<int> OpenAi::counted_tokens(const anthropic::Request& request,
-                                          const ChatPrompt& prompt,
-                                          const OpenAiServer::Facts& facts) const {
+std::optional<int> OpenAi::counted_tokens(const ChatRequest& chat) const {
   const auto ask = [&](std::string_view path, const Json& body) -> std::optional<Json> {
     auto question = address_.request("POST", path);
-    question.body = body.dump(-1, ' ', false, Json::error_handler_t::replace);
+    question.body = anthropic::json_text(body);
     const auto response = upstream::fetch(client_, std::move(question), 10s);
     if (!response || response->status != 200)
       return std::nullopt;
     Json json = Json::parse(response->body, nullptr, false);
     return json.is_object() ? std::optional(std::move(json)) : std::nullopt;
   };
-  Json body = Json::parse(chat_body(prompt, request, dialect_, facts.model, {.max_tokens = 1}));
+  Json body = Json::parse(chat.body({.max_tokens = 1}));
   for (const char* key : {"stream", "stream_options", "max_tokens"})
     body.erase(key);
   if (dialect_.tokenizer == OpenAiDialect::Tokenizer::vllm) {
@@ -157,12 +156,12 @@ std::expected<int, Error> OpenAi::count_tokens(const anthropic::Request& request
   if (!server_)
     return std::unexpected(Error{ErrorKind::invalid_request, wrong_});
   const auto facts = server_->facts_within(kPatience);
-  const ChatPrompt prompt = make_prompt(request, {}, facts);
+  const ChatRequest chat = make_chat(request, {}, facts);
   if (facts.health.ready)
-    if (const auto counted = counted_tokens(request, prompt, facts))
+    if (const auto counted = counted_tokens(chat))
       return *counted;
   return static_cast<int>(
-      std::lround(static_cast<double>(prompt.bytes()) / learned_->bytes_per_token));
+      std::lround(static_cast<double>(chat.prompt_bytes()) / learned_->bytes_per_token));
 }
 
 std::expected<std::unique_ptr<Generation>, Error>
@@ -175,15 +174,14 @@ OpenAi::start(const anthropic::Request& request, const Caller& caller, EventSink
     return std::make_unique<Generation>();
   }
   const auto facts = server_->facts_within(kPatience);
-  if (facts.model.empty()) // it has not said which it has, so nothing can be asked of it
+  if (facts.model.empty() && caller.model.empty()) // it has not said which it has, so nothing can be asked of it
     return std::unexpected(Error{ErrorKind::overloaded, facts.health.detail});
 
-  auto prompt = std::make_shared<const ChatPrompt>(make_prompt(request, caller.tenant, facts));
-  for (const std::string& warning : prompt->warnings)
+  ChatRequest chat = make_chat(request, caller, facts);
+  for (const std::string& warning : chat.warnings())
     spdlog::warn("{}", warning);
   look_at_thinking(request, *seal_);
-  const std::size_t bytes = prompt->bytes();
-  const double estimate = static_cast<double>(bytes) / learned_->bytes_per_token;
+  const double estimate = static_cast<double>(chat.prompt_bytes()) / learned_->bytes_per_token;
   if (dialect_.cuts_prompts && facts.context_tokens > 0 &&
       estimate > facts.context_tokens * kEstimateError)
     return std::unexpected(Error{
@@ -198,10 +196,7 @@ OpenAi::start(const anthropic::Request& request, const Caller& caller, EventSink
       .dialect = dialect_,
       .base_url = options_.base_url,
       .request = address_.request("POST", "/v1/chat/completions"),
-      .make_body =
-          [prompt, request, &dialect = dialect_, model = facts.model](const BodyForm& form) {
-            return chat_body(*prompt, request, dialect, model, form);
-          },
+      .chat = std::move(chat),
       .max_tokens = request.max_tokens,
       .stream = {.format = std::move(format),
                  .stop_sequences = request.stop_sequences,
@@ -214,7 +209,6 @@ OpenAi::start(const anthropic::Request& request, const Caller& caller, EventSink
       .tries = options_.tries,
       .pause = options_.first_pause,
       .server = server_,
-      .prompt_bytes = bytes,
       .learned = learned_,
       .affinity = affinity_,
       .session_key = caller.session_key};

@@ -73,10 +73,9 @@ class OpenAi : public Backend {
   const std::string& name() const { return options_.name; }
 
  private:
-  std::optional<int> counted_tokens(const anthropic::Request& request, const ChatPrompt& prompt,
-                                    const OpenAiServer::Facts& facts) const;
-  ChatPrompt make_prompt(const anthropic::Request& request, const std::string& tenant,
-                         const OpenAiServer::Facts& facts) const;
+  std::optional<int> counted_tokens(const ChatRequest& chat) const;
+  ChatRequest make_chat(const anthropic::Request& request, const Caller& caller,
+                        const OpenAiServer::Facts& facts) const;
 
   const OpenAiOptions options_;
   upstream::Client& client_;

@@ -55,7 +55,7 @@ void OpenAiAnswer::ask() {
   upstream::Request request = options_.request;
   form_.max_completion_tokens = options_.learned->max_completion_tokens;
   form_.calls_as_text = options_.learned->calls_as_text;
-  request.body = options_.make_body(form_);
+  request.body = options_.chat.body(form_);
   upstream::Handlers handlers;
   const auto self = shared_from_this();
   handlers.on_head = [self](int status, const upstream::Headers& headers) {
@@ -193,7 +193,7 @@ void OpenAiAnswer::learn() {
   const auto& prompt = stream_->usage().prompt;
   if (prompt && *prompt >= kEnough)
     options_.learned->bytes_per_token =
-        static_cast<double>(options_.prompt_bytes) / static_cast<double>(*prompt);
+        static_cast<double>(options_.chat.prompt_bytes()) / static_cast<double>(*prompt);
 }
 
 /// Lets go of the call; where the answer ended before the stream did, that closes its connection.

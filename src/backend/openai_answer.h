@@ -12,7 +12,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -34,13 +33,12 @@ class OpenAiAnswer : public std::enable_shared_from_this<OpenAiAnswer> {
     const OpenAiDialect& dialect;
     std::string base_url;
     upstream::Request request; // without a body
-    std::function<std::string(const BodyForm&)> make_body;
+    ChatRequest chat;          // its body
     int max_tokens = 0;
     ChatStream::Options stream;
     int tries = 3;
     std::chrono::milliseconds pause{250};
     std::weak_ptr<OpenAiServer> server;
-    std::size_t prompt_bytes = 0;
     std::shared_ptr<Learned> learned;
     std::shared_ptr<SessionAffinity> affinity;
     std::string session_key; // of the conversation

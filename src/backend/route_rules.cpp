@@ -1,5 +1,6 @@
 #include "backend/route_rules.h"
 
+#include "anthropic/json_text.h"
 #include "backend/server_tools.h"
 
 #include <nlohmann/json.hpp>
@@ -36,7 +37,7 @@ struct Size {
     return size(block.thinking);
   }
   std::int64_t operator()(const anthropic::ToolUseBlock& block) const {
-    return size(block.name) + size(block.input.dump(-1, ' ', false, kReplace));
+    return size(block.name) + size(anthropic::json_text(block.input));
   }
   std::int64_t operator()(const anthropic::ToolResultBlock& block) const {
     return of(block.content);
@@ -48,7 +49,6 @@ struct Size {
     return size(block.description);
   }
 
-  static constexpr auto kReplace = Json::error_handler_t::replace;
   static std::int64_t size(std::string_view text) {
     return static_cast<std::int64_t>(text.size());
   }
@@ -93,11 +93,12 @@ std::expected<void, std::string> check_targets(const std::string& where,
     if (target.backend != kCloud || i == 0)
       continue;
     if (!allow_cloud)
-      return std::unexpected(where + " falls back to the real Claude: set allow_cloud_fallback = "
-                                     "true if prompts may leave this machine, or take it out");
+      return std::unexpected(where + " falls back to the real Claude: set cloud = true in [fallback] "
+                                     "if prompts may leave this machine, or take it out");
     if (target.model.empty())
       return std::unexpected(where + " falls back to the real Claude without saying to which "
-                                     "model; a local model's name means nothing there");
+                                     "model, as claude:MODEL; a local model's name means nothing "
+                                     "there");
   }
   return {};
 }
@@ -113,7 +114,7 @@ std::int64_t estimated_tokens(const anthropic::Request& request) {
   for (const anthropic::Tool& tool : request.tools)
     if (!tool.defer_loading)
       characters += Size::size(tool.name) + Size::size(tool.description) +
-                    Size::size(tool.input_schema.dump(-1, ' ', false, Size::kReplace));
+                    Size::size(anthropic::json_text(*tool.input_schema));
   return characters / kCharactersPerToken;
 }
 

@@ -18,7 +18,7 @@ inline constexpr std::string_view kCloud = "claude";
 
 struct RouteTarget {
   std::string backend;
-  std::string model{}; // to ask it for; empty: as the client named it
+  std::string model{}; // to ask it for; empty: its own, and of the real Claude the client's
 };
 
 /// A rule holds for a request when everything that it states does.

@@ -1,6 +1,7 @@
 #include "backend/server_tools.h"
 
 #include "answer/identifier.h"
+#include "anthropic/json_text.h"
 
 #include <algorithm>
 #include <string>
@@ -30,7 +31,7 @@ std::string last_words(const anthropic::Request& request) {
 
 std::string input_json(const std::string& tool, const std::string& words) {
   const char* key = tool == "web_search" ? "query" : tool == "web_fetch" ? "url" : "code";
-  return Json({{key, words}}).dump(-1, ' ', false, Json::error_handler_t::replace);
+  return anthropic::json_text({{key, words}});
 }
 
 } // namespace
@@ -67,19 +68,21 @@ unavailable_server_tool(const anthropic::Request& request, const Caller& caller)
       anthropic::Finished{}};
 }
 
-void note_missing_server_tools(anthropic::Request& request) {
+std::optional<anthropic::Request> noting_missing_server_tools(const anthropic::Request& request) {
   std::string names;
   for (const anthropic::Tool& tool : request.tools)
     if (const std::string name = server_tool(tool); !name.empty())
       names += (names.empty() ? "" : ", ") + name;
   if (names.empty() || request.messages.empty())
-    return;
+    return std::nullopt;
   anthropic::Message note;
   note.role = anthropic::Role::system;
   note.content.emplace_back(anthropic::TextBlock{
       "Not available here: " + names +
       ". If one of them is needed, say that it is not available; do not make results up."});
-  request.messages.insert(request.messages.begin() + 1, std::move(note));
+  anthropic::Request noted = request;
+  noted.messages.insert(noted.messages.begin() + 1, std::move(note));
+  return noted;
 }
 
 } // namespace anyclaude::backend

@@ -22,8 +22,9 @@ bool offers_server_tool(const anthropic::Request& request);
 std::optional<std::vector<anthropic::Event>>
 unavailable_server_tool(const anthropic::Request& request, const Caller& caller);
 
-/// Tells the model, behind the first message, which offered tools it does not have, so that it does
-/// not make results up. The place stays the same while the conversation grows.
-void note_missing_server_tools(anthropic::Request& request);
+/// The request with a note, behind its first message, that tells the model which offered tools it
+/// does not have, so that it does not make results up. The place stays the same while the
+/// conversation grows. Nothing where all are there: requests are large, and mostly need no copy.
+std::optional<anthropic::Request> noting_missing_server_tools(const anthropic::Request& request);
 
 } // namespace anyclaude::backend

@@ -56,7 +56,17 @@ struct ServingOptions {
   std::string projector;
   std::string claude;
   DaemonOptions daemon;
+  std::vector<const CLI::Option*> of_our_engine{}; // they count in mode local only
 };
+
+/// "--threads, --batch" of those that the person gave.
+std::string given(const std::vector<const CLI::Option*>& options) {
+  std::string names;
+  for (const CLI::Option* option : options)
+    if (option->count() > 0)
+      names += (names.empty() ? "" : ", ") + option->get_name();
+  return names;
+}
 
 void add_serving_options(CLI::App& app, ServingOptions& options) {
   DaemonOptions& daemon = options.daemon;
@@ -68,10 +78,11 @@ void add_serving_options(CLI::App& app, ServingOptions& options) {
          "--model", options.model,
          "GGUF file of the model; in other modes, what the server takes: a folder or a name")
       ->type_name("MODEL");
-  app.add_option("--mmproj", options.projector,
-                 "GGUF file that lets the model see images, or none [one beside the model that "
-                 "fits]")
-      ->type_name("FILE");
+  auto* projector =
+      app.add_option("--mmproj", options.projector,
+                     "GGUF file that lets the model see images, or none [one beside the model "
+                     "that fits]")
+          ->type_name("FILE");
   app.add_option("--claude-url", daemon.claude_url,
                  "Where the real Claude is, for mode claude [https://api.anthropic.com]")
       ->type_name("URL");
@@ -80,18 +91,21 @@ void add_serving_options(CLI::App& app, ServingOptions& options) {
                  "at most 65536]")
       ->check(between(256, 1 << 24))
       ->type_name("N");
-  app.add_option("--parallel", daemon.parallel, "Requests computed side by side [16]")
-      ->check(between(1, 64))
-      ->type_name("N");
-  app.add_option("--threads", daemon.threads, "CPU threads [one for each physical core]")
-      ->check(between(1, 1024))
-      ->type_name("N");
-  app.add_option("--batch", daemon.batch_tokens, "Most tokens computed at once [512]")
-      ->check(between(32, 8192))
-      ->type_name("N");
-  app.add_option("--kv-type", daemon.kv_type, "Type of the KV cache: f16 or q8_0 [f16]")
-      ->check(one_of({"f16", "q8_0"}))
-      ->type_name("TYPE");
+  auto* parallel =
+      app.add_option("--parallel", daemon.parallel, "Requests computed side by side [16]")
+          ->check(between(1, 64))
+          ->type_name("N");
+  auto* threads =
+      app.add_option("--threads", daemon.threads, "CPU threads [one for each physical core]")
+          ->check(between(1, 1024))
+          ->type_name("N");
+  auto* batch = app.add_option("--batch", daemon.batch_tokens, "Most tokens computed at once [512]")
+                    ->check(between(32, 8192))
+                    ->type_name("N");
+  auto* kv_type =
+      app.add_option("--kv-type", daemon.kv_type, "Type of the KV cache: f16 or q8_0 [f16]")
+          ->check(one_of({"f16", "q8_0"}))
+          ->type_name("TYPE");
   app.add_option("--prompt-layout", daemon.prompt_layout,
                  "stable-first, or as-sent: leave prompts in the client's order [stable-first]")
       ->check(one_of({"stable-first", "as-sent"}))
@@ -101,11 +115,13 @@ void add_serving_options(CLI::App& app, ServingOptions& options) {
       ->type_name("TOKEN");
   app.add_flag("!--no-store", daemon.keeps_prefixes,
                "Keep what was computed in memory only, nothing on the disk");
-  app.add_option("--cache-size", daemon.store_bytes,
-                 "Most that is kept on the disk, as 20GiB [a quarter of what is free, at most "
-                 "64GiB]")
-      ->transform(CLI::AsSizeValue(false).description(""))
-      ->type_name("SIZE");
+  auto* cache_size =
+      app.add_option("--cache-size", daemon.store_bytes,
+                     "Most that is kept on the disk, as 20GiB [a quarter of what is free, at most "
+                     "64GiB]")
+          ->transform(CLI::AsSizeValue(false).description(""))
+          ->type_name("SIZE");
+  options.of_our_engine = {projector, parallel, threads, batch, kv_type, cache_size};
 }
 
 /// A server that is named by its address instead of in config.toml. Its key comes from the
@@ -232,10 +248,18 @@ std::expected<void, std::string> complete(ServingOptions& options, const Setup& 
     daemon.prompt_layout = config.prompt_layout.value_or("");
   if (options.claude.empty())
     options.claude = config.claude.value_or("");
-  if (daemon.mode == backend::kCloud)
-    return {};
-  return daemon.mode == "local" ? complete_local(options, config)
-                                : complete_server(options, config);
+  if (daemon.mode == "local")
+    return complete_local(options, config);
+  if (const std::string names = given(options.of_our_engine); !names.empty())
+    return std::unexpected(std::format("{} only for mode local, whose engine is inside: leave it "
+                                       "out in mode {}, where {}",
+                                       names.contains(',') ? names + " are" : names + " is",
+                                       daemon.mode,
+                                       daemon.mode == backend::kCloud
+                                           ? "the real Claude answers"
+                                           : "the server has settings of its own"));
+  return daemon.mode == backend::kCloud ? std::expected<void, std::string>{}
+                                        : complete_server(options, config);
 }
 
 std::expected<Setup, std::string> prepare() {
@@ -323,6 +347,7 @@ int run_launcher(int argc, char** argv) {
   launching.is_private = excluded || !options.daemon.keeps_prefixes;
   if (excluded)
     tell("nothing that is said here is kept on the disk (store.exclude in config.toml)");
+  launching.engine_options = given(options.of_our_engine);
   launching.daemon = std::move(options.daemon);
   launching.claude = std::move(options.claude);
   return launch_claude(setup->paths, launching);

@@ -7,6 +7,7 @@
 #include "launch/paths.h"
 #include "launch/server_kind.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <format>
@@ -96,6 +97,28 @@ void print_config(const Config& config) {
                     list(config.routes.otherwise)));
 }
 
+std::expected<void, std::string> check_routing_of(const Config& config, const std::string& mode) {
+  backend::RoutingTable table = config.routes;
+  const bool names_cloud = [&] {
+    const auto is_cloud = [](const backend::RouteTarget& t) { return t.backend == backend::kCloud; };
+    return std::ranges::any_of(table.otherwise, is_cloud) ||
+           std::ranges::any_of(table.rules, [&](const backend::RouteRule& rule) {
+             return std::ranges::any_of(rule.targets, is_cloud);
+           });
+  }();
+  if (table.allow_cloud_fallback && !names_cloud)
+    return std::unexpected("fallback.cloud is true, and nothing falls back to the real Claude: "
+                           "add to = [\"claude:MODEL\"] to [fallback], or take it out");
+  table.otherwise.insert(table.otherwise.begin(), {mode});
+  std::vector<std::string> names; // that they exist was checked when the file was read
+  for (const backend::RouteTarget& target : table.otherwise)
+    names.push_back(target.backend);
+  for (const backend::RouteRule& rule : table.rules)
+    for (const backend::RouteTarget& target : rule.targets)
+      names.push_back(target.backend);
+  return backend::check_routing(table, names);
+}
+
 /// What reads well and yet cannot work, one sentence each.
 std::vector<std::string> faults_of(const Config& config) {
   std::vector<std::string> faults;
@@ -112,6 +135,8 @@ std::vector<std::string> faults_of(const Config& config) {
       faults.push_back(std::format("backend {}: {}", backend.name, model.error()));
   }
   const std::string mode = config.mode.value_or("local");
+  if (const auto routing = check_routing_of(config, mode); !routing)
+    faults.push_back(routing.error());
   if (mode == "local" && config.model && !std::filesystem::is_regular_file(*config.model, failed))
     faults.push_back(std::format("there is no model file {}", config.model->native()));
   if (mode == "openai" && !config.backend("openai"))

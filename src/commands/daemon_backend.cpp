@@ -210,7 +210,7 @@ std::expected<void, std::string> DaemonBackend::choose() {
       return std::unexpected(servers.error());
     own = std::move(*servers);
   }
-  if (own.size() > 1 || !named_by(options_.routes).empty() || options_.routes.allow_cloud_fallback)
+  if (own.size() > 1 || !named_by(options_.routes).empty())
     return add_router(std::move(own), std::move(ids));
   backend_ = std::move(own.front());
   return {};
@@ -233,7 +233,7 @@ DaemonBackend::add_router(std::vector<std::shared_ptr<backend::Backend>> own,
   backend::RouterOptions router;
   router.table = options_.routes;
   router.table.otherwise.insert(router.table.otherwise.begin(), {options_.mode});
-  bool cloud = router.table.allow_cloud_fallback;
+  bool cloud = false;
   for (const std::string& name : named_by(options_.routes)) {
     if (name == backend::kCloud) {
       cloud = true;
@@ -251,8 +251,6 @@ DaemonBackend::add_router(std::vector<std::shared_ptr<backend::Backend>> own,
       return std::unexpected(servers.error());
     add(name, *servers, addresses);
   }
-  if (router.table.allow_cloud_fallback)
-    router.table.otherwise.push_back({std::string(backend::kCloud)});
   if (cloud)
     cloud_ = gateway::PassThroughOptions{
         .base_url = options_.claude_url.empty() ? kClaude : options_.claude_url,

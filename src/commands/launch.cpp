@@ -47,6 +47,10 @@ void tell_what_does_not_apply(const LaunchOptions& options, const launch::Daemon
       options.daemon.context_tokens != status.context_tokens)
     tell(std::format("the running daemon has a context of {} tokens; --ctx {} counts for the next",
                      status.context_tokens, options.daemon.context_tokens));
+  if (!options.engine_options.empty())
+    tell(std::format("the running daemon goes on as it was started; {} for the next",
+                     options.engine_options.contains(',') ? options.engine_options + " count"
+                                                          : options.engine_options + " counts"));
 }
 
 } // namespace

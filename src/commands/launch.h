@@ -17,6 +17,7 @@ struct LaunchOptions {
   std::string claude;                 // path of Claude Code; empty: found in PATH and beside it
   std::vector<std::string> arguments; // for Claude Code
   bool is_private = false;            // nothing that is said is to be kept on the disk
+  std::string engine_options{};       // names of those given; a running daemon has its own
 };
 
 /// Starts Claude Code on the running daemon, or on one started for it, and returns its exit status;

@@ -1,6 +1,6 @@
 #include "gateway/answers.h"
 
-#include "anthropic/json.h"
+#include "anthropic/json_text.h"
 #include "gateway/route.h"
 #include "text/random_text.h"
 
@@ -15,10 +15,6 @@ namespace anyclaude::gateway {
 namespace {
 
 using anthropic::ErrorKind;
-
-std::string printed(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 Json model_json(const backend::ModelInfo& model) {
   const std::chrono::sys_seconds created{std::chrono::seconds(model.created_unix)};
@@ -77,7 +73,7 @@ ErrorReply http_error_reply(int status, const std::string& message, const std::s
 }
 
 std::string model_body(const backend::ModelInfo& model) {
-  return printed(model_json(model));
+  return anthropic::json_text(model_json(model));
 }
 
 std::string models_body(const std::vector<backend::ModelInfo>& models, std::string_view query) {
@@ -103,13 +99,13 @@ std::string models_body(const std::vector<backend::ModelInfo>& models, std::stri
   std::for_each(begin, end, [&](const auto& model) { data.push_back(model_json(model)); });
   const Json first = data.empty() ? Json(nullptr) : data.front()["id"];
   const Json last = data.empty() ? Json(nullptr) : data.back()["id"];
-  return printed(
+  return anthropic::json_text(
       {{"data", std::move(data)}, {"has_more", has_more}, {"first_id", first}, {"last_id", last}});
 }
 
 std::string health_body(const backend::Health& health) {
   return health.ready ? R"({"status":"ok"})"
-                      : printed({{"status", "not ready"}, {"detail", health.detail}});
+                      : anthropic::json_text({{"status", "not ready"}, {"detail", health.detail}});
 }
 
 } // namespace anyclaude::gateway

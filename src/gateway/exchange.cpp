@@ -3,6 +3,8 @@
 #include "gateway/http_text.h"
 
 #include <algorithm>
+#include <mutex>
+#include <utility>
 
 namespace anyclaude::gateway {
 namespace {
@@ -31,8 +33,22 @@ class PostingResponder : public Responder {
       exchange->begin(status, headers);
     });
   }
+  /// What is written before the socket thread gets to it goes out in one piece.
   void write(std::string chunk) override {
-    gate_->post([exchange = exchange_, chunk = std::move(chunk)] { exchange->write(chunk); });
+    const std::scoped_lock lock(unsent_->mutex);
+    unsent_->text += chunk;
+    if (std::exchange(unsent_->posted, true)) {
+      return;
+    }
+    gate_->post([exchange = exchange_, unsent = unsent_] {
+      std::string text;
+      {
+        const std::scoped_lock taking(unsent->mutex);
+        std::swap(text, unsent->text);
+        unsent->posted = false;
+      }
+      exchange->write(text);
+    });
   }
   void end() override {
     gate_->post([exchange = exchange_] { exchange->end(); });
@@ -49,8 +65,15 @@ class PostingResponder : public Responder {
   }
 
  private:
+  struct Unsent {
+    std::mutex mutex;
+    std::string text;
+    bool posted = false; // to the socket thread, which takes the text
+  };
+
   std::shared_ptr<Gate> gate_;
   std::shared_ptr<Exchange> exchange_;
+  std::shared_ptr<Unsent> unsent_ = std::make_shared<Unsent>();
 };
 
 } // namespace

@@ -318,6 +318,7 @@ void Gateway::pass_on(const Asked& asked, const std::string& model) {
       .path = asked.route.path,
       .received = asked.received,
       .record = asked.new_record(),
+      .live = is_message ? &stats_.live() : nullptr,
       .on_end = is_message ? recorder(asked) : OnEnd([what = asked.what()](const auto& ended) {
         spdlog::info("{} {} {} total_ms={:.1f}", what, ended.status, ended.id, ended.total_ms);
       }),

@@ -14,6 +14,7 @@
 #include <boost/beast/http.hpp>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -309,7 +310,11 @@ asio::awaitable<void> ServedConnection::send_continue(const Parser& parser) {
 asio::awaitable<std::optional<Refusal>> ServedConnection::read_body(Parser& parser) {
   parser.body_limit(limits_.body_bytes);
   arm(limits_.body_time);
+  // Beast reads as much at once as the buffer has room for.
+  const auto length = parser.content_length();
+  buffer_.reserve(length ? std::min<std::size_t>(buffer_.size() + *length, kReadSize) : kReadSize);
   const auto [error, size] = co_await http::async_read(socket_, buffer_, parser, kAwait);
+  buffer_.shrink_to_fit(); // a connection may be idle for long
   disarm();
   co_return refusal_for(error, "body of the request");
 }

@@ -9,8 +9,6 @@
 namespace anyclaude::gateway {
 namespace {
 
-constexpr int kClientLeft = 499;
-
 /// Whether a client sees a part of the answer in this event.
 bool has_content(const anthropic::Event& event) {
   if (const auto* text = std::get_if<anthropic::TextDelta>(&event)) {
@@ -38,11 +36,8 @@ const anthropic::Event* first_word(const std::vector<anthropic::Event>& events) 
 MessageAnswer::MessageAnswer(std::shared_ptr<Responder> responder, Options options)
     : responder_(std::move(responder)), options_(std::move(options)),
       encoder_(options_.message_id, options_.model, options_.request_id),
-      builder_(options_.message_id, options_.model), record_(options_.record) {
-  if (options_.live != nullptr) {
-    options_.live->began(record_.id, record_.session, record_.model, options_.received);
-  }
-}
+      builder_(options_.message_id, options_.model),
+      account_(options_.record, options_.received, options_.live, options_.on_end) {}
 
 MessageAnswer::~MessageAnswer() {
   if (ended_) {
@@ -55,12 +50,6 @@ MessageAnswer::~MessageAnswer() {
   } else {
     reply(lost);
   }
-}
-
-double MessageAnswer::elapsed_ms() const {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() -
-                                                   options_.received)
-      .count();
 }
 
 void MessageAnswer::on_event(anthropic::Event event) {
@@ -143,17 +132,17 @@ void MessageAnswer::client_left() {
 void MessageAnswer::measure(const anthropic::Event& event) {
   if (const auto* progress = std::get_if<anthropic::PrefillProgress>(&event)) {
     if (!first_progress_) {
-      first_progress_ = Progress{elapsed_ms(), progress->done};
+      first_progress_ = Progress{account_.elapsed_ms(), progress->done};
     }
-    record_.prompt_tokens = progress->total;
+    account_.record.prompt_tokens = progress->total;
   } else if (const auto* started = std::get_if<anthropic::Started>(&event)) {
-    count(started->usage);
-    record_.prefill_ms = prefill_ms();
+    account_.count(started->usage);
+    account_.record.prefill_ms = prefill_ms();
   } else if (const auto* finished = std::get_if<anthropic::Finished>(&event)) {
-    count(finished->usage);
+    account_.count(finished->usage);
   }
-  if (!record_.ttft_ms && has_content(event)) {
-    record_.ttft_ms = elapsed_ms();
+  if (has_content(event)) {
+    account_.said_something();
   }
 }
 
@@ -162,30 +151,23 @@ void MessageAnswer::show(const anthropic::Event& event) const {
     return;
   }
   if (const auto* progress = std::get_if<anthropic::PrefillProgress>(&event)) {
-    options_.live->prefilled(record_.id, progress->done, progress->total);
+    options_.live->prefilled(account_.record.id, progress->done, progress->total);
   } else if (std::holds_alternative<anthropic::Started>(event)) {
-    options_.live->answering(record_.id, record_.reused_tokens, record_.prompt_tokens);
+    options_.live->answering(account_.record.id, account_.record.reused_tokens, account_.record.prompt_tokens);
   } else if (has_content(event)) {
-    options_.live->sent_piece(record_.id);
+    options_.live->sent_piece(account_.record.id);
   }
 }
 
 /// The first progress comes when a part is already computed, after an unknown time in the queue;
 /// the pace from there on stands for the whole. A prefill of one piece leaves only the whole time.
 double MessageAnswer::prefill_ms() const {
-  const double now = elapsed_ms();
-  if (!first_progress_ || first_progress_->tokens >= record_.prompt_tokens) {
+  const double now = account_.elapsed_ms();
+  if (!first_progress_ || first_progress_->tokens >= account_.record.prompt_tokens) {
     return now;
   }
-  return (now - first_progress_->ms) * static_cast<double>(record_.computed_tokens) /
-         static_cast<double>(record_.prompt_tokens - first_progress_->tokens);
-}
-
-void MessageAnswer::count(const anthropic::Usage& usage) {
-  record_.reused_tokens = usage.cache_read_input_tokens;
-  record_.computed_tokens = usage.input_tokens + usage.cache_creation_input_tokens;
-  record_.prompt_tokens = record_.reused_tokens + record_.computed_tokens;
-  record_.output_tokens = usage.output_tokens;
+  return (now - first_progress_->ms) * static_cast<double>(account_.record.computed_tokens) /
+         static_cast<double>(account_.record.prompt_tokens - first_progress_->tokens);
 }
 
 void MessageAnswer::handle(const anthropic::Event& event) {
@@ -226,12 +208,7 @@ void MessageAnswer::reply(const anthropic::Error& error) {
 /// Before the last byte goes out: who asks for the numbers after an answer finds it counted.
 void MessageAnswer::end(int status) {
   ended_ = true;
-  if (options_.live != nullptr) {
-    options_.live->ended(record_.id);
-  }
-  record_.status = status;
-  record_.total_ms = elapsed_ms();
-  options_.on_end(record_);
+  account_.end(status);
 }
 
 } // namespace anyclaude::gateway

@@ -2,11 +2,9 @@
 
 #include "anthropic/events.h"
 #include "gateway/http_server.h"
-#include "telemetry/live.h"
-#include "telemetry/stats.h"
+#include "gateway/request_account.h"
 
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -28,8 +26,8 @@ class MessageAnswer {
     std::chrono::seconds retry_after{0};
     std::chrono::steady_clock::time_point received;
     telemetry::Live* live = nullptr; // hears of every step; outlives the answer
-    telemetry::RequestRecord record;                      // what is known before the answer
-    std::function<void(telemetry::RequestRecord)> on_end; // once, when the numbers are final
+    telemetry::RequestRecord record; // what is known before the answer
+    RequestAccount::OnEnd on_end;
   };
 
   MessageAnswer(std::shared_ptr<Responder> responder, Options options);
@@ -63,10 +61,8 @@ class MessageAnswer {
   void handle(const anthropic::Event& event);
   void measure(const anthropic::Event& event);
   void show(const anthropic::Event& event) const;
-  void count(const anthropic::Usage& usage);
   void reply(const anthropic::Error& error);
   void end(int status);
-  double elapsed_ms() const;
   double prefill_ms() const;
 
   struct Progress {
@@ -84,7 +80,7 @@ class MessageAnswer {
   bool open_ = false;
   bool ended_ = false;
   std::optional<Progress> first_progress_;
-  telemetry::RequestRecord record_;
+  RequestAccount account_;
 };
 
 } // namespace anyclaude::gateway

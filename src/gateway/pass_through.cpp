@@ -15,8 +15,6 @@
 namespace anyclaude::gateway {
 namespace {
 
-constexpr int kClientLeft = 499;
-
 /// Of one connection, not of the message: RFC 9110, section 7.6.1, and what older software sends.
 constexpr std::array<std::string_view, 9> kHopByHop = {
     "connection", "keep-alive", "proxy-connection",  "proxy-authenticate", "proxy-authorization",
@@ -63,10 +61,12 @@ constexpr std::array<std::string_view, 3> kOursToSay = {"host", "content-length"
 class Forwarding {
  public:
   Forwarding(std::shared_ptr<Responder> responder, PassThrough::Errand errand, bool asks_head)
-      : responder_(std::move(responder)), errand_(std::move(errand)), asks_head_(asks_head) {}
+      : responder_(std::move(responder)), refuse_(std::move(errand.refuse)),
+        account_(std::move(errand.record), errand.received, errand.live, std::move(errand.on_end)),
+        asks_head_(asks_head) {}
 
   void on_head(int status, const upstream::Headers& headers) {
-    errand_.record.status = status;
+    status_ = status;
     usage_.emplace(headers);
     missing_ = asks_head_ ? 0 : stated_length(headers);
     responder_->begin(status, end_to_end(headers, {}));
@@ -78,13 +78,13 @@ class Forwarding {
       *missing_ -= std::min(*missing_, bytes.size());
     responder_->write(std::string(bytes));
     usage_->push(bytes);
-    if (!errand_.record.ttft_ms && usage_->content_has_begun())
-      errand_.record.ttft_ms = elapsed_ms();
+    if (usage_->content_has_begun())
+      account_.said_something();
   }
 
   void on_end() {
     usage_->finish();
-    end(errand_.record.status);
+    end(status_);
     responder_->end();
     responder_.reset();
   }
@@ -93,10 +93,10 @@ class Forwarding {
   void on_error(const upstream::Failure& failure) {
     const bool has_begun = usage_.has_value();
     constexpr int kOverloaded = 529;
-    end(has_begun ? errand_.record.status : kOverloaded);
+    end(has_begun ? status_ : kOverloaded);
     if (!has_begun)
-      errand_.refuse(*responder_, failure.message + ". The request has not been answered; try it "
-                                                    "again, and check this machine's network.");
+      refuse_(*responder_, failure.message + ". The request has not been answered; try it "
+                                             "again, and check this machine's network.");
     responder_.reset();
   }
 
@@ -106,37 +106,26 @@ class Forwarding {
     const bool has_all = missing_ == 0;
     if (has_all)
       usage_->finish();
-    end(has_all ? errand_.record.status : kClientLeft);
+    end(has_all ? status_ : kClientLeft);
   }
 
  private:
-  double elapsed_ms() const {
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() -
-                                                     errand_.received)
-        .count();
-  }
-
   void end(int status) {
     const std::scoped_lock lock(mutex_);
     if (std::exchange(ended_, true))
       return;
-    telemetry::RequestRecord record = errand_.record;
-    record.status = status;
-    record.total_ms = elapsed_ms();
     if (usage_) {
-      const anthropic::Usage& usage = usage_->usage();
-      record.model = usage_->model();
-      record.reused_tokens = usage.cache_read_input_tokens;
-      record.computed_tokens = usage.input_tokens + usage.cache_creation_input_tokens;
-      record.prompt_tokens = record.reused_tokens + record.computed_tokens;
-      record.output_tokens = usage.output_tokens;
+      account_.record.model = usage_->model();
+      account_.count(usage_->usage());
     }
-    errand_.on_end(std::move(record));
+    account_.end(status);
   }
 
   std::shared_ptr<Responder> responder_;
-  PassThrough::Errand errand_;
+  const std::function<void(Responder&, const std::string&)> refuse_;
+  RequestAccount account_;
   const bool asks_head_;
+  int status_ = 0;
   std::optional<UsageReader> usage_; // since the head has come
   std::optional<std::size_t> missing_; // of a body whose length was stated
   std::mutex mutex_;

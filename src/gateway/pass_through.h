@@ -1,7 +1,7 @@
 #pragma once
 
 #include "gateway/http_server.h"
-#include "telemetry/stats.h"
+#include "gateway/request_account.h"
 #include "upstream/client.h"
 #include "upstream/url.h"
 
@@ -40,9 +40,10 @@ class PassThrough {
     std::string path; // below the prefixes: "/v1/messages"
     std::chrono::steady_clock::time_point received;
     telemetry::RequestRecord record; // what is known before
+    telemetry::Live* live = nullptr; // for a message: hears that it has begun and ended
     /// Called once, with what the answer said of its cost. Where its text is compressed that is not
     /// read, and the numbers of tokens are 0.
-    std::function<void(telemetry::RequestRecord)> on_end;
+    RequestAccount::OnEnd on_end;
     /// Answers a request that could not be passed on.
     std::function<void(Responder&, const std::string& message)> refuse;
   };

@@ -83,8 +83,9 @@ Command tensorrt_llm(const ServerOrder& order) {
   if (std::error_code failed; !fs::exists(file, failed))
     return std::unexpected(std::format("cannot write {}", file.native()));
   const ParserNames parsers = parsers_for(ParserOwner::tensorrt_llm, order.model);
+  // Newer versions call the file --config, and know this name too.
   ServerCommand command{{"trtllm-serve", order.model, "--host", kLoopback, "--port", port_of(order),
-                         "--config", file.native()},
+                         "--extra_llm_api_options", file.native()},
                         {kOffline}};
   add(command.arguments, "--tool_parser", parsers.tools);
   add(command.arguments, "--reasoning_parser", parsers.reasoning);

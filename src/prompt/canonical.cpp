@@ -1,5 +1,6 @@
 #include "prompt/canonical.h"
 
+#include "anthropic/overloaded.h"
 #include "prompt/turn_form.h"
 
 #include <algorithm>
@@ -12,14 +13,10 @@ namespace {
 
 using anthropic::ContentBlock;
 using anthropic::Message;
+using anthropic::Overloaded;
 using anthropic::Request;
 using anthropic::Role;
 using anthropic::Tool;
-
-template <class... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
 
 /// The system turn in front of the tools, where the system text itself goes behind them. Without
 /// one, some templates put a text of their own there.
@@ -39,17 +36,19 @@ void add_paragraph(std::string& text, std::string_view more) {
 Json protect_strings(const Json& value, const ControlText& control) {
   if (value.is_string())
     return control.protect(value.get_ref<const std::string&>());
-  Json result = value;
-  if (value.is_structured()) {
-    result.clear();
-    for (const auto& [key, item] : value.items()) {
-      if (value.is_array())
-        result.push_back(protect_strings(item, control));
-      else
-        result[control.protect(key)] = protect_strings(item, control);
-    }
+  if (value.is_array()) {
+    Json result = Json::array();
+    for (const Json& item : value)
+      result.push_back(protect_strings(item, control));
+    return result;
   }
-  return result;
+  if (value.is_object()) {
+    Json result = Json::object();
+    for (const auto& [key, item] : value.items())
+      result[control.protect(key)] = protect_strings(item, control);
+    return result;
+  }
+  return value;
 }
 
 class Canonicalizer {
@@ -86,7 +85,7 @@ class Canonicalizer {
             {"function",
              {{"name", control_.protect(tool.name)},
               {"description", control_.protect(tool.description)},
-              {"parameters", protect_strings(tool.input_schema, control_)}}}};
+              {"parameters", protect_strings(*tool.input_schema, control_)}}}};
   }
 
   void add_tools() {

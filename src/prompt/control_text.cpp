@@ -33,23 +33,32 @@ std::vector<std::string_view> parts_between(std::string_view mark, std::string_v
 
 ControlText::ControlText(std::vector<std::string> texts) {
   for (auto& text : texts)
-    if (text.size() > 1) // a single byte cannot be cut
+    if (text.size() > 1) { // a single byte cannot be cut
+      is_empty_ = false;
       by_first_byte_[static_cast<unsigned char>(text.front())].push_back(std::move(text));
+    }
 }
 
 std::string ControlText::protect(std::string_view text) const {
   std::string clean(text);
-  for (const std::string_view mark : {kMark, kPlaceMark, kAnswerMark, kImageMark})
-    clean = without(clean, mark);
+  if (text.contains(kMark.front())) // they all begin with the same byte
+    for (const std::string_view mark : {kMark, kPlaceMark, kAnswerMark, kImageMark})
+      clean = without(clean, mark);
+  if (is_empty_)
+    return clean;
 
-  std::string result;
-  result.reserve(clean.size() + 16);
   const std::string_view source = clean;
-  for (std::size_t i = 0; i < source.size(); ++i) {
-    result += source[i];
-    if (match(source.substr(i)) > 0)
+  std::string result;
+  std::size_t done = 0; // of the source
+  for (std::size_t i = 0; i < source.size(); ++i)
+    if (match(source.substr(i)) > 0) {
+      result += source.substr(done, i + 1 - done);
       result += kMark;
-  }
+      done = i + 1;
+    }
+  if (done == 0)
+    return clean;
+  result += source.substr(done);
   return result;
 }
 

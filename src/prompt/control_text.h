@@ -39,6 +39,7 @@ class ControlText {
 
  private:
   std::array<std::vector<std::string>, 256> by_first_byte_;
+  bool is_empty_ = true;
 };
 
 } // namespace anyclaude::prompt

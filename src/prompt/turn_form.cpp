@@ -1,5 +1,7 @@
 #include "prompt/turn_form.h"
 
+#include "anthropic/overloaded.h"
+
 #include <string_view>
 #include <utility>
 #include <variant>
@@ -9,11 +11,6 @@ namespace anyclaude::prompt {
 namespace {
 
 using Sorted = nlohmann::json; // keys in the alphabet's order
-
-template <class... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
 
 std::string_view without_end(std::string_view text) {
   return text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
@@ -99,7 +96,7 @@ std::string turn_form(std::span<const anthropic::ContentBlock> blocks) {
     text.clear();
   };
   for (const auto& block : blocks)
-    std::visit(Overloaded{
+    std::visit(anthropic::Overloaded{
                    [&](const anthropic::TextBlock& b) { text += b.text; },
                    [&](const anthropic::ThinkingBlock& b) {
                      end_text();

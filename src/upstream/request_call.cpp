@@ -18,6 +18,7 @@
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -31,6 +32,7 @@ using boost::system::error_code;
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr std::uint32_t kHeaderLimit = 256 * 1024;
+constexpr std::size_t kReadSize = 16 * 1024;
 
 /// A body that is handed on piece by piece as it is parsed.
 struct PassedOnBody {
@@ -227,6 +229,7 @@ asio::awaitable<void> RequestCall::run() {
 /// Null after it has said why.
 asio::awaitable<std::unique_ptr<Connection>> RequestCall::connect() {
   connection_ = std::make_unique<Connection>(context_.io);
+  connection_->buffer.reserve(kReadSize); // Beast reads as much at once as there is room for
   bool good = co_await reach(proxy_ ? proxy_->origin : request_.origin);
   if (good && request_.origin.tls) {
     if (proxy_)
@@ -338,13 +341,15 @@ std::string RequestCall::head_text() const {
   return head + "\r\n";
 }
 
-asio::awaitable<error_code> RequestCall::write(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const auto [error, size] = co_await connection_->async_write_some(
-        asio::const_buffer(bytes.data(), bytes.size()), kAwait);
+asio::awaitable<error_code> RequestCall::write(std::string_view bytes, std::string_view more) {
+  while (!bytes.empty() || !more.empty()) {
+    const std::array<asio::const_buffer, 2> parts = {asio::buffer(bytes), asio::buffer(more)};
+    const auto [error, size] = co_await connection_->async_write_some(parts, kAwait);
     if (error)
       co_return error;
-    bytes.remove_prefix(size);
+    const std::size_t first = std::min(size, bytes.size());
+    bytes.remove_prefix(first);
+    more.remove_prefix(size - first);
     if (has_deadline_)
       arm(request_.idle_time);
   }
@@ -353,12 +358,10 @@ asio::awaitable<error_code> RequestCall::write(std::string_view bytes) {
 
 /// A server that refuses a request early closes while it is still being sent; its answer says why,
 /// so the answer is read either way.
-asio::awaitable<bool> RequestCall::write_request() {
+asio::awaitable<void> RequestCall::write_request() {
   arm(request_.idle_time);
-  const auto error = co_await write(head_text());
-  if (error)
-    co_return false;
-  co_return !co_await write(request_.body);
+  const std::string head = head_text();
+  co_await write(head, request_.body);
 }
 
 /// Sends the request and hands the answer on. Leaves connection_ where it can be used again.

@@ -54,8 +54,9 @@ class RequestCall : public std::enable_shared_from_this<RequestCall> {
   boost::asio::awaitable<bool> tunnel(const Proxy& proxy);
   boost::asio::awaitable<bool> secure();
   boost::asio::awaitable<Outcome> exchange(bool reused);
-  boost::asio::awaitable<bool> write_request();
-  boost::asio::awaitable<boost::system::error_code> write(std::string_view bytes);
+  boost::asio::awaitable<void> write_request();
+  boost::asio::awaitable<boost::system::error_code> write(std::string_view bytes,
+                                                          std::string_view more = {});
   std::string head_text() const;
 
   void fail(FailureKind kind, const std::string& what);

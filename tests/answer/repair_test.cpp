@@ -154,7 +154,7 @@ TEST(Repair, ClosingTagsThatWereLeftOut) { // ollama #17914
 TEST(Repair, ATagWithoutItsEndTakesNothingOfWhatFollows) {
   Format format;
   format.dialect = detect_dialect("<｜DSML｜function_calls><｜DSML｜invoke name=");
-  format.tools = tool_set({{"Write", {{"type", "object"}}}});
+  format.tools = tool_set({{"Write", Json{{"type", "object"}}}});
   const std::string lost = "words that are nobody's attributes";
   const auto seen =
       read("<｜DSML｜function_calls><｜DSML｜invoke name=\"Write\"><｜DSML｜parameter "

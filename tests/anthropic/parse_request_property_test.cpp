@@ -75,7 +75,7 @@ Json serialised(const Request& request) {
   for (const Tool& tool : request.tools) {
     tools.push_back({{"name", tool.name},
                      {"description", tool.description},
-                     {"input_schema", tool.input_schema},
+                     {"input_schema", *tool.input_schema},
                      {"defer_loading", tool.defer_loading}});
   }
   Json body = {{"model", request.model},           {"system", std::move(system)},

@@ -105,7 +105,7 @@ TEST(ParseRequest, EverythingThatClaudeCodeSends) {
   EXPECT_EQ(request.tools[0].description, "runs");
   EXPECT_TRUE(request.tools[1].defer_loading);
   EXPECT_EQ(request.tools[2].server_type, "web_search_20250305");
-  EXPECT_TRUE(request.tools[2].input_schema.is_null());
+  EXPECT_TRUE(request.tools[2].input_schema->is_null());
   EXPECT_EQ(request.warnings.size(), 1U);
 }
 

@@ -8,7 +8,6 @@ import json
 import os
 import pathlib
 import socket
-import subprocess
 import sys
 
 import pytest
@@ -18,6 +17,7 @@ from daemon import Daemon, wait_for
 CONTRACT = pathlib.Path(__file__).resolve().parent.parent / "contract"
 sys.path.insert(0, str(CONTRACT))
 import recording_upstream as sent  # noqa: E402
+from recording import Recording  # noqa: E402
 
 KEY = "sk-ant-api03-a-key-of-ones-own"
 BEARER = "sk-ant-oat01-a-login-of-ones-own"
@@ -26,37 +26,9 @@ ONE_CONNECTIONS = {"connection", "keep-alive", "x-hop", "host", "content-length"
 STREAM_BODY = b'{"model":"claude-sonnet-4-5",  "stream":true, "messages":[{"role":"user","content":"h\\u00f6"}]}'
 
 
-class Upstream:
-    """The recording upstream as a program, and what it has recorded."""
-
-    def __init__(self, folder):
-        self.record = folder / "record.jsonl"
-        self._process = subprocess.Popen(
-            [sys.executable, CONTRACT / "recording_upstream.py", self.record],
-            stdout=subprocess.PIPE, text=True)
-        self.port = int(self._process.stdout.readline())
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def entries(self):
-        lines = self.record.read_text().splitlines() if self.record.exists() else []
-        return [json.loads(line) for line in lines]
-
-    def last(self):
-        return self.entries()[-1]
-
-    def ask(self, target):
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as direct:
-            direct.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-            direct.recv(65536)
-
-    def stop(self):
-        self._process.kill()
-        self._process.wait()
-
-
 @pytest.fixture(scope="module")
 def upstream(tmp_path_factory):
-    upstream = Upstream(tmp_path_factory.mktemp("upstream"))
+    upstream = Recording(tmp_path_factory.mktemp("upstream"))
     yield upstream
     upstream.stop()
 
@@ -254,8 +226,11 @@ def test_the_upstream_is_told_when_the_client_leaves(gateway, upstream):
                     STREAM_BODY)
         client.head()
         client.chunk()
+        (live,) = gateway.request("GET", "/ui/state").json()["live"]
+        assert live["id"].startswith("req_")
     wait_for(lambda: {"closed": "/v1/messages?leaves"} in upstream.entries(),
              "the upstream's connection is closed")
+    wait_for(lambda: gateway.request("GET", "/ui/state").json()["live"] == [], "nothing is under way")
 
 
 def test_an_answer_cut_short_is_seen_as_cut_short(gateway):

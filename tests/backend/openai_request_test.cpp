@@ -17,9 +17,8 @@ anthropic::Request parsed(const std::string& messages, const std::string& more =
 
 Json body(const anthropic::Request& request, std::string_view dialect_name,
           const prompt::Arrangement& arrangement = {}, BodyForm form = {.max_tokens = 9}) {
-  const auto& dialect = *find_openai_dialect(dialect_name);
   return Json::parse(
-      chat_body(make_chat_prompt(request, dialect, arrangement), request, dialect, "served", form));
+      ChatRequest(request, *find_openai_dialect(dialect_name), "served", arrangement).body(form));
 }
 
 constexpr const char* kHistory = R"([

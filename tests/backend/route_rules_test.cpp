@@ -107,7 +107,7 @@ TEST(RoutingCheck, TheRealClaudeStandsInOnlyWhereThatIsAllowed) {
   const std::vector<std::string> names{"main", "claude"};
   const auto refused = check_routing(table, names);
   ASSERT_FALSE(refused);
-  EXPECT_THAT(refused.error(), testing::HasSubstr("allow_cloud_fallback"));
+  EXPECT_THAT(refused.error(), testing::HasSubstr("cloud = true in [fallback]"));
   table.allow_cloud_fallback = true;
   EXPECT_TRUE(check_routing(table, names));
   table.otherwise.back().model.clear();

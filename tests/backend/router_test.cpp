@@ -282,12 +282,12 @@ TEST_F(RouterTest, TheFallbackIsAskedWithItsOwnModel) {
         {{"gpu", {"gpu"}}, {"laptop", {"laptop"}}});
   Heard heard;
   const auto opus = router_->start(asking("claude-opus-4-1"), {}, heard.sink());
-  EXPECT_EQ(fakes_["gpu"]->request(0).model, "qwen3-235b");
+  EXPECT_EQ(fakes_["gpu"]->caller(0).model, "qwen3-235b");
   const auto sonnet = router_->start(asking("claude-sonnet-4-5"), {}, heard.sink());
-  EXPECT_EQ(fakes_["laptop"]->request(0).model, "qwen3-8b");
+  EXPECT_EQ(fakes_["laptop"]->caller(0).model, "qwen3-8b");
   kill("gpu");
   const auto fallback = router_->start(asking("claude-opus-4-1"), {}, heard.sink());
-  EXPECT_EQ(fakes_["laptop"]->request(1).model, "claude-opus-4-1");
+  EXPECT_EQ(fakes_["laptop"]->caller(1).model, "") << "its own, whatever the client named";
 }
 
 TEST_F(RouterTest, ARuleSendsToTheRealClaude) {

@@ -9,6 +9,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "contract"))
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "api"))
 
 from daemon import wait_for  # noqa: E402
+from faulty_server import FaultyServer  # noqa: E402
 
 
 @pytest.fixture
@@ -34,6 +35,19 @@ def contract():
 
     def start(kind, **more):
         started.append(kind(**more))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def faulty():
+    started = []
+
+    def start(answer, port=0):
+        started.append(FaultyServer(answer, port))
         return started[-1]
 
     yield start

@@ -1,11 +1,10 @@
 """Fixtures of the tests with the real Claude Code."""
 
-import json
 import subprocess
 
 import pytest
 
-from person import CLAUDE, PROGRAM, SCRIPT, Person, run
+from person import CLAUDE, PROGRAM, Person, run, scripted_model
 
 
 def pytest_collection_modifyitems(items):
@@ -16,13 +15,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory):
-    """A model that answers with SCRIPT."""
-    folder = tmp_path_factory.mktemp("model")
-    script = folder / "script.json"
-    script.write_text(json.dumps(SCRIPT))
-    made = run([PROGRAM, "model", "demo", "--script", script, "-o", folder / "scripted.gguf"])
-    assert made.returncode == 0, made.stderr
-    return folder / "scripted.gguf"
+    return scripted_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture

@@ -126,6 +126,15 @@ def direct(port, model="local", context=65536):
                      "API_FORCE_IDLE_TIMEOUT": "0", "API_TIMEOUT_MS": "7200000"}
 
 
+def scripted_model(folder):
+    """A model file that answers with SCRIPT."""
+    script = folder / "script.json"
+    script.write_text(json.dumps(SCRIPT))
+    made = run([PROGRAM, "model", "demo", "--script", script, "-o", folder / "scripted.gguf"])
+    assert made.returncode == 0, made.stderr
+    return folder / "scripted.gguf"
+
+
 @dataclasses.dataclass
 class Record:
     """A line of the daemon's log about one request for a message."""

@@ -9,24 +9,20 @@ import pytest
 
 from person import CLAUDE, PROGRAM, run
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(TESTS), str(TESTS / "contract")]
 from daemon import Daemon  # noqa: E402
+from recording import Recording  # noqa: E402
 
-CONTRACT = pathlib.Path(__file__).resolve().parent.parent / "contract"
 KEY = "sk-ant-api03-a-key-of-ones-own"
 LOGIN = "sk-ant-oat01-a-login-of-ones-own"
 
 
 @pytest.fixture
 def upstream(tmp_path):
-    record = tmp_path / "record.jsonl"
-    process = subprocess.Popen([sys.executable, CONTRACT / "recording_upstream.py", record],
-                               stdout=subprocess.PIPE, text=True)
-    process.url = f"http://127.0.0.1:{int(process.stdout.readline())}"
-    process.entries = lambda: [json.loads(line) for line in record.read_text().splitlines()]
-    yield process
-    process.kill()
-    process.wait()
+    recording = Recording(tmp_path)
+    yield recording
+    recording.stop()
 
 
 def ask(tmp_path, base_url, **credentials):

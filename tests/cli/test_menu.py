@@ -1,10 +1,17 @@
 """The menu that `anyclaude` shows at a terminal, driven in tmux. Claude Code is a stand-in that prints its
 arguments: which ones it gets is what a choice decides."""
 
+import os
+import pathlib
+import re
+
 import pytest
 
 from person import PROGRAM, run
+from terminal_picture import take_picture
 from tmux import Terminal
+
+DOCUMENTED = pathlib.Path(__file__).parent.parent.parent / "docs/modes.md"
 
 SHOWN = "What are you about to do?"
 
@@ -77,3 +84,24 @@ def test_no_menu_where_there_is_no_terminal(person, stand_in):
     (person.files / "config.toml").write_text(f'model = "{person.model}"\n')
     done = run([PROGRAM, "--claude", stand_in], env=person.environment, cwd=person.project)
     assert done.returncode == 0 and "base: http" in done.stdout, done.stderr
+
+
+def without_numbers(text):
+    """Lines, without the blanks that fill them."""
+    return [re.sub(r"[\d.]+ (tokens/s|s\b)", r"N \1", re.sub(r"\s*│?\s*$", "", line))
+            for line in text.strip().splitlines()]
+
+
+def test_the_documented_menu_is_the_real_one(person, stand_in, tmp_path):
+    """With ANYCLAUDE_SCREENSHOTS=FOLDER its picture is taken too."""
+    (person.files / "demo.gguf").symlink_to(person.model)
+    person.model = person.files / "demo.gguf"
+    for words in ("What is here?", "And what else?"):  # so that there is a speed to show
+        person.ask(words, *(["--continue"] if words.startswith("And") else []))
+    with terminal(person, stand_in) as screen:
+        shown = screen.wait_for("Speed: ")
+        assert re.search(r"Speed: \d+ tokens/s, follow-up [\d.]+ s, as last measured", shown), shown
+        (documented,) = re.findall(r"```\n(╭.*?╯)\n```", DOCUMENTED.read_text(), re.DOTALL)
+        assert without_numbers(shown) == without_numbers(documented)
+        if folder := os.environ.get("ANYCLAUDE_SCREENSHOTS"):
+            take_picture(screen.screen(colours=True), pathlib.Path(folder) / "menu.png", tmp_path)

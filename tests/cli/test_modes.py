@@ -119,3 +119,22 @@ def test_config_is_checked_and_shown_without_secrets(person):
     config.write_text("menu = 1\n")
     wrong = anyclaude(person, "config", "check")
     assert wrong.returncode == 1 and 'config.toml:1: "menu" must be true or false' in wrong.stderr
+
+
+@pytest.mark.parametrize("mode, why", [("llama-cpp", "the server has settings of its own"),
+                                       ("claude", "the real Claude answers")])
+@pytest.mark.parametrize("options, named", [
+    (("--mmproj", "none"), "--mmproj is only for mode local"), (("--threads", 2), "--threads is only for"),
+    (("--parallel", 2), "--parallel is only for"), (("--kv-type", "q8_0"), "--kv-type is only for"),
+    (("--cache-size", "1GiB", "--batch", 64), "--batch, --cache-size are only for mode local")])
+def test_what_only_our_engine_knows_is_refused_elsewhere(person, mode, why, options, named):
+    for command in ((), ("serve",)):
+        done = anyclaude(person, *command, "--mode", mode, *options)
+        assert done.returncode == 2
+        assert named in done.stderr and why in done.stderr, done.stderr
+
+
+def test_options_that_a_running_daemon_does_not_take_are_named(same_person):
+    done = anyclaude(same_person, "--claude", "/bin/true", "--threads", "1", "-p", "x")
+    assert done.returncode == 0
+    assert "the running daemon goes on as it was started; --threads counts for the next" in done.stderr

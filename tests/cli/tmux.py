@@ -28,8 +28,9 @@ class Terminal:
         return subprocess.run(["tmux", "-u", "-S", str(self._socket), *arguments], check=True,
                               capture_output=True, text=True, timeout=30).stdout
 
-    def screen(self):
-        return self._run("capture-pane", "-p")
+    def screen(self, colours=False):
+        """`colours`: with the escape sequences for them."""
+        return self._run("capture-pane", "-p", *(["-e"] if colours else []))
 
     def press(self, *keys):
         self._run("send-keys", *keys)

@@ -104,6 +104,7 @@ class ContractServer:
     reasoning_field = "reasoning_content"
     calls_come_whole = False
     reports_cached = True
+    port = 0  # any free one
 
     def __init__(self):
         self.asked = []  # every POST
@@ -134,7 +135,7 @@ class ContractServer:
                 outer._connections.append(connection)
                 return connection, peer
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", self.port), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 

@@ -22,6 +22,8 @@ class OllamaServer(ContractServer):
         super().__init__()
 
     def get(self, path):
+        if path == "/api/version":
+            return {"version": "0.12.6"}
         if path == "/api/ps":
             return {"models": [{"name": self.model, "model": self.model,
                                 "context_length": self.context}]}

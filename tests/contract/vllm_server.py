@@ -16,6 +16,7 @@ from contract_server import BYTES_PER_TOKEN, ContractServer, Refusal, Turn, rend
 class VllmServer(ContractServer):
     model = "qwen3"
     reasoning_field = "reasoning"
+    adapters = ()  # names that --lora-modules gave
 
     def __init__(self, max_model_len=40960, tool_parser=True, prompt_tokens_details=True):
         self.max_model_len = max_model_len
@@ -49,7 +50,7 @@ class VllmServer(ContractServer):
                           "code": status}}
 
     def check(self, body):
-        if body["model"] != self.model:
+        if body["model"] not in (self.model, *self.adapters):
             raise Refusal(404, self.error_body(404, f"The model `{body['model']}` does not exist."))
         if body.get("tools") and body.get("tool_choice", "auto") == "auto" and not self.tool_parser:
             raise Refusal(400, self.error_body(

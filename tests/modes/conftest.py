@@ -1,7 +1,6 @@
 """Fixtures of the tests with real servers: the same scripted model for each, and a person."""
 
 import contextlib
-import json
 import os
 import pathlib
 import re
@@ -12,7 +11,7 @@ import pytest
 
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "cli"))
-from person import CLAUDE, PROGRAM, SCRIPT, Person, run  # noqa: E402
+from person import CLAUDE, PROGRAM, Person, run, scripted_model  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):
@@ -24,13 +23,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def gguf(tmp_path_factory):
-    """A model that answers with person.SCRIPT."""
-    folder = tmp_path_factory.mktemp("model")
-    script = folder / "script.json"
-    script.write_text(json.dumps(SCRIPT))
-    made = run([PROGRAM, "model", "demo", "--script", script, "-o", folder / "scripted.gguf"])
-    assert made.returncode == 0, made.stderr
-    return folder / "scripted.gguf"
+    return scripted_model(tmp_path_factory.mktemp("model"))
 
 
 def environment_of(name):
