@@ -39,19 +39,6 @@ else()
   target_link_libraries(anyclaude_llama INTERFACE llama ggml::ggml ggml::ggml-base ${MTMD_LIBRARY})
 endif()
 
-# Where Debian's libggml keeps its CPU backends, one per processor generation. libggml knows this
-# folder by the path it has inside the root; a program that runs outside must say it. Empty where
-# there is none: libggml's own search is right there.
-file(GLOB backends LIST_DIRECTORIES ON /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/ggml/backends*)
-set(ggml_backend_dir "")
-if(backends AND NOT ANYCLAUDE_FETCH_LLAMA)
-  list(GET backends 0 ggml_backend_dir)
-  set(ggml_backend_dir ${ANYCLAUDE_PRIVATE_ROOT}${ggml_backend_dir})
-endif()
-# The path is of this checkout: only the file that needs it has it, so that a compiler cache serves others.
-set_source_files_properties(src/engine/model.cpp PROPERTIES
-  COMPILE_DEFINITIONS ANYCLAUDE_GGML_BACKEND_DIR="${ggml_backend_dir}")
-
 # minja is headers without a usable CMake package on every system; one file of ours includes it.
 find_path(MINJA_INCLUDE_DIR minja/chat-template.hpp REQUIRED)
 add_library(anyclaude_minja INTERFACE)

@@ -127,7 +127,7 @@ command_run() {
       --client claude --claude "$claude_program" --model "$demo_model" --json build/run.json
   else
     step "Replaying requests of Claude Code's shape on the demo model" on_host build/bin/anyclaude bench \
-      --client replay --model "$demo_model" --json build/run.json
+      --repeats 1 --model "$demo_model" --json build/run.json
   fi
   say "The figures are in build/run.json. Next, in a project of yours, with a GGUF model of yours:"
   say "  $repository/build/bin/anyclaude --model /path/to/model.gguf"

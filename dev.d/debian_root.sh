@@ -45,12 +45,14 @@ make_root() {
     options+=("--aptopt=$option")
   done < <(host_apt_settings)
   rm -rf --one-file-system .rootfs.new .rootfs
-  # Mirrors can be frozen, with a Release file that has expired. Nobody reads manuals in there.
+  # Mirrors can be frozen, with a Release file that has expired. Nobody reads manuals in there; licences
+  # go into packages.
   mmdebstrap --variant=minbase --mode=root --format=directory \
     --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Retries "3"' \
     ${options[@]+"${options[@]}"} \
     --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/man/*' \
-    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+    --dpkgopt='path-exclude=/usr/share/locale/*' \
     --include="$(listed_packages | tr ' ' ',')" sid "$repository/.rootfs.new" "$mirror" >&2 ||
     die "mmdebstrap failed (see above). If a package is missing, the mirror's sid is too old: name another one in ANYCLAUDE_DEBIAN_MIRROR. Then run the same command again."
   stamp_root "$1" .rootfs.new

@@ -103,6 +103,7 @@ run_pytest() { # NAME STRICT FOLDER ARGS...
   run_group "$name" "$strict" env "ANYCLAUDE_BIN=$repository/build/bin/anyclaude" \
     ${claude_program:+"ANYCLAUDE_CLAUDE=$claude_program"} ${node_sdk:+"ANYCLAUDE_NODE_SDK=$node_sdk"} \
     ${axe:+"ANYCLAUDE_AXE=$axe"} ${ANYCLAUDE_SCREENSHOTS:+"ANYCLAUDE_SCREENSHOTS=$ANYCLAUDE_SCREENSHOTS"} \
+    ${debian12:+"ANYCLAUDE_DEBIAN12=$debian12"} ${sid_with_deb:+"ANYCLAUDE_SID=$sid_with_deb"} \
     ${mlx_lm:+"ANYCLAUDE_MLX_LM=$mlx_lm"} ${mlx_omni:+"ANYCLAUDE_MLX_OMNI=$mlx_omni"} \
     PYTHONDONTWRITEBYTECODE=1 IS_SANDBOX=1 python3 -m pytest -p no:cacheprovider -ra --durations=5 \
     --junitxml="$results/$name.xml" "$folder" "$@"
@@ -135,8 +136,8 @@ test_groups() { # GROUP... -- ARGS
   local groups=() group
   while [ $# -gt 0 ] && [ "$1" != -- ]; do
     case $1 in
-      unit | engine | api | backends | cli | modes | dashboard | property) groups+=("$1") ;;
-      *) die "there is no test group '$1'; unit, engine, api, backends, cli, modes, dashboard and property there are" ;;
+      unit | engine | api | backends | cli | modes | dashboard | property | package) groups+=("$1") ;;
+      *) die "there is no test group '$1'; unit, engine, api, backends, cli, modes, dashboard, property and package there are" ;;
     esac
     shift
   done
@@ -147,6 +148,7 @@ test_groups() { # GROUP... -- ARGS
   case " ${groups[*]} " in *" cli "* | *" modes "*) ensure_claude_code ;; esac
   case " ${groups[*]} " in *" modes "*) ensure_mlx_servers ;; esac
   case " ${groups[*]} " in *" dashboard "*) ensure_axe ;; esac
+  case " ${groups[*]} " in *" package "*) ensure_packages ;; esac
   start_summary
   run_host_start
   local with_models=() others=()
@@ -186,6 +188,7 @@ run_named_group() { # GROUP ARGS
     backends) run_pytest backends yes tests/backends "$@" ;;
     dashboard) run_pytest dashboard "${axe:+yes}" tests/browser "$@" ;;
     cli) run_pytest cli "${claude_program:+yes}" tests/cli "$@" ;;
+    package) group_runner=on_host run_pytest package no tests/package "$@" ;;
     modes) run_pytest modes "${claude_program:+${mlx_omni:+yes}}" tests/modes "$@" ;;
   esac
 }

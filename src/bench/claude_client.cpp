@@ -36,6 +36,23 @@ std::optional<double> time_to_first_token(const Json& result) {
 
 } // namespace
 
+std::expected<std::string, std::string> claude_version(const std::filesystem::path& program,
+                                                       const std::filesystem::path& home,
+                                                       std::function<void()> while_running) {
+  const auto run = launch::run_captured({.command = {.program = program,
+                                                     .arguments = {"--version"},
+                                                     .variables = {{"HOME", home.native()}}},
+                                         .working_directory = home,
+                                         .timeout = std::chrono::seconds(60),
+                                         .while_running = std::move(while_running)});
+  if (!run)
+    return std::unexpected(run.error());
+  if (run->status != 0)
+    return std::unexpected(std::format("{} --version ended with status {}: {}", program.native(),
+                                       run->status, end_of(run->errors)));
+  return run->output.substr(0, run->output.find_first_of(" \n")); // "2.1.330 (Claude Code)"
+}
+
 std::expected<std::unique_ptr<ClaudeClient>, std::string>
 ClaudeClient::create(std::filesystem::path program, std::filesystem::path home,
                      std::filesystem::path project, launch::Paths paths,
@@ -46,21 +63,10 @@ ClaudeClient::create(std::filesystem::path program, std::filesystem::path home,
   client->project_ = std::move(project);
   client->paths_ = std::move(paths);
   client->while_running_ = std::move(while_running);
-  const auto run =
-      launch::run_captured({.command = {.program = client->program_,
-                                        .arguments = {"--version"},
-                                        .variables = {{"HOME", client->home_.native()}}},
-                            .working_directory = client->project_,
-                            .timeout = std::chrono::seconds(60),
-                            .while_running = client->while_running_});
-  if (!run)
-    return std::unexpected(run.error());
-  if (run->status != 0)
-    return std::unexpected(std::format("{} --version ended with status {}: {}",
-                                       client->program_.native(), run->status,
-                                       end_of(run->errors)));
-  client->version_ =
-      run->output.substr(0, run->output.find_first_of(" \n")); // "2.1.330 (Claude Code)"
+  auto version = claude_version(client->program_, client->home_, client->while_running_);
+  if (!version)
+    return std::unexpected(version.error());
+  client->version_ = std::move(*version);
   return client;
 }
 

@@ -9,6 +9,11 @@
 
 namespace anyclaude::bench {
 
+/// What a Claude Code program says of its version: "2.1.330". The error says why it does not.
+std::expected<std::string, std::string> claude_version(const std::filesystem::path& program,
+                                                       const std::filesystem::path& home,
+                                                       std::function<void()> while_running);
+
 /// The real Claude Code, headless, with a home and a project folder of its own.
 class ClaudeClient : public Client {
  public:

@@ -1,150 +1,100 @@
 #include "bench/replay_client.h"
 
-#include "anthropic/json.h"
-#include "bench/synthetic_request.h"
+#include "bench/messages_client.h"
+#include "text/random_text.h"
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http.hpp>
-#include <nlohmann/json.hpp>
-
-#include <array>
-#include <chrono>
+#include <algorithm>
 #include <format>
-#include <optional>
-#include <string_view>
 
 namespace anyclaude::bench {
 
 namespace {
 
-namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = beast::http;
-using Clock = std::chrono::steady_clock;
-
-/// Reads an answer's events (https://html.spec.whatwg.org/multipage/server-sent-events.html) as far
-/// as a measurement needs them.
-class AnswerReader {
- public:
-  explicit AnswerReader(Clock::time_point sent) : sent_(sent) {}
-
-  void push(std::string_view bytes) {
-    buffer_ += bytes;
-    std::size_t end = 0;
-    while ((end = buffer_.find('\n')) != std::string::npos) {
-      line(std::string_view(buffer_).substr(0, end));
-      buffer_.erase(0, end + 1);
-    }
-  }
-
-  bool complete() const { return complete_; }
-  const std::string& text() const { return text_; }
-  const std::string& error() const { return error_; }
-  std::optional<double> ttft_ms() const { return ttft_ms_; }
-
- private:
-  void line(std::string_view line) {
-    constexpr std::string_view kData = "data:";
-    if (!line.starts_with(kData))
-      return;
-    const Json event = Json::parse(line.substr(kData.size()), nullptr, false);
-    if (!event.is_object())
-      return;
-    const std::string type = event.value("type", "");
-    if (type == "content_block_delta") {
-      if (!ttft_ms_)
-        ttft_ms_ = std::chrono::duration<double, std::milli>(Clock::now() - sent_).count();
-      text_ += event.at("delta").value("text", "");
-    } else if (type == "error") {
-      error_ = event.at("error").value("message", "an error without a message");
-    } else if (type == "message_stop") {
-      complete_ = true;
-    }
-  }
-
-  Clock::time_point sent_;
-  std::string buffer_;
-  std::string text_;
-  std::string error_;
-  std::optional<double> ttft_ms_;
-  bool complete_ = false;
-};
-
-struct Address {
-  std::string host;
-  std::string port;
-};
-
-/// "http://127.0.0.1:4141"
-Address address_of(std::string_view base_url) {
-  const std::string_view host_port = base_url.substr(base_url.find("//") + 2);
-  const std::size_t colon = host_port.rfind(':');
-  return {std::string(host_port.substr(0, colon)), std::string(host_port.substr(colon + 1))};
+/// Equally long for every mark, so that prompts are.
+std::string new_mark() {
+  return std::format("Run {}.", text::random_text(8));
 }
 
-/// Throws boost::system::system_error when the connection fails.
-AnswerReader post(const launch::ClaudeConnection& connection, std::string body) {
-  const Address address = address_of(connection.base_url);
-  asio::io_context context;
-  beast::tcp_stream stream(context);
-  asio::ip::tcp::resolver resolver(context);
-  stream.connect(resolver.resolve(address.host, address.port));
+std::string body_of(Json request, const launch::ClaudeConnection& connection) {
+  request["model"] = connection.model_id;
+  return request.dump();
+}
 
-  http::request<http::string_body> request(
-      http::verb::post, std::format("/s/{}/v1/messages?beta=true", connection.session), 11);
-  request.set(http::field::host, address.host + ":" + address.port);
-  request.set(http::field::authorization, "Bearer " + connection.token);
-  request.set(http::field::content_type, "application/json");
-  request.set("anthropic-version", "2023-06-01");
-  request.body() = std::move(body);
-  request.prepare_payload();
-  AnswerReader answer(Clock::now());
-  http::write(stream, request);
-
-  beast::flat_buffer buffer;
-  http::response_parser<http::buffer_body> parser;
-  parser.body_limit(boost::none);
-  http::read_header(stream, buffer, parser);
-  std::array<char, 16384> chunk{};
-  while (!parser.is_done()) {
-    parser.get().body().data = chunk.data();
-    parser.get().body().size = chunk.size();
-    boost::system::error_code failed;
-    http::read_some(stream, buffer, parser, failed);
-    if (failed && failed != http::error::need_buffer)
-      throw boost::system::system_error(failed);
-    answer.push({chunk.data(), chunk.size() - parser.get().body().size});
-  }
-  return answer;
+Json user(const std::string& words) {
+  return {{"role", "user"}, {"content", words}};
 }
 
 } // namespace
 
+ReplayClient::ReplayClient(std::shared_ptr<const Prompt> prompt)
+    : prompt_(std::move(prompt)), mark_(new_mark()) {}
+
+bool ReplayClient::start_anew() {
+  mark_ = new_mark();
+  return true;
+}
+
+std::unique_ptr<Client> ReplayClient::another() const {
+  auto other = std::make_unique<ReplayClient>(prompt_);
+  other->mark_ = mark_;
+  return other;
+}
+
 std::expected<double, std::string> ReplayClient::ask(const launch::ClaudeConnection& connection,
                                                      const Question& question) {
-  const SyntheticRequest request = synthetic_request(question.words);
-  if (question.continues)
-    messages_ += "," + Json{{"role", "user"}, {"content", question.words}}.dump();
+  if (question.continues && conversation_.is_object())
+    conversation_["messages"].push_back(user(question.words));
   else
-    messages_ = request.messages;
-  std::string body = std::format(
-      R"({{"model":{},"max_tokens":1000,"stream":true,"system":{},"tools":{},"messages":[{}]}})",
-      Json(connection.model_id).dump(), request.system, request.tools, messages_);
-  try {
-    const AnswerReader answer = post(connection, std::move(body));
-    if (!answer.error().empty())
-      return std::unexpected(answer.error());
-    const auto ttft_ms = answer.ttft_ms();
-    if (!answer.complete() || !ttft_ms)
-      return std::unexpected("the answer ended before its end, or had no text");
-    messages_ += "," + Json{{"role", "assistant"}, {"content", answer.text()}}.dump();
-    return *ttft_ms;
-  } catch (const boost::system::system_error& failed) {
-    return std::unexpected(std::format("the connection failed: {}", failed.what()));
+    conversation_ = prompt_->request(question.words, mark_);
+  auto answer = ask_for_message(connection, body_of(conversation_, connection));
+  if (!answer)
+    return std::unexpected(answer.error());
+  conversation_["messages"].push_back(
+      {{"role", "assistant"}, {"content", std::move(answer->content)}});
+  return answer->ttft_ms;
+}
+
+std::expected<std::shared_ptr<const Prompt>, std::string>
+synthetic_prompt_of(std::int64_t tokens, const launch::ClaudeConnection& connection) {
+  constexpr int kTries = 16;
+  constexpr std::int64_t kNearEnough = 4;    // tokens
+  constexpr std::size_t kManyCharacters = 6; // that a token may have
+  const std::string mark = new_mark();
+  const auto count = [&](const Prompt& prompt) {
+    return count_tokens(connection,
+                        body_of(prompt.request("What does this project do?", mark), connection));
+  };
+  const auto least = count(Prompt::synthetic(0));
+  const auto usual = least ? count(Prompt::synthetic(1)) : least;
+  if (!usual)
+    return std::unexpected(usual.error());
+  if (tokens < *least || *usual <= *least)
+    return std::unexpected(
+        std::format("a prompt of Claude Code's shape has {} tokens at least, and "
+                    "there is room for {}",
+                    *least, tokens));
+  // Nearly as long first, and the rest is added to the last text.
+  const double scale =
+      0.98 * static_cast<double>(tokens - *least) / static_cast<double>(*usual - *least);
+  std::size_t fits = 0;
+  std::size_t too_many = 0; // characters; 0: not known yet
+  for (int i = 0; i < kTries; ++i) {
+    const std::size_t more = (fits + too_many) / 2;
+    const auto counted = count(Prompt::synthetic(scale, more));
+    if (!counted)
+      return std::unexpected(counted.error());
+    const std::int64_t missing = tokens - *counted;
+    if (missing < 0) {
+      too_many = more;
+      continue;
+    }
+    fits = more;
+    if (missing <= kNearEnough)
+      break;
+    if (i == 0)
+      too_many = static_cast<std::size_t>(missing) * kManyCharacters;
   }
+  return std::make_shared<const Prompt>(Prompt::synthetic(scale, fits));
 }
 
 } // namespace anyclaude::bench

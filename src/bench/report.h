@@ -1,36 +1,26 @@
 #pragma once
 
-#include <cstdint>
-#include <expected>
-#include <filesystem>
-#include <string>
-#include <vector>
+#include "bench/result.h"
 
+#include <string>
+
+/// A result as people read it.
 namespace anyclaude::bench {
 
-/// One question: reused + computed = prompt tokens; computed ones were passed to llama_decode.
-struct Measured {
-  std::string name; // "cold", "followup", "new_session"
-  std::int64_t prompt_tokens = 0;
-  std::int64_t reused_tokens = 0;
-  std::int64_t computed_tokens = 0;
-  double ttft_ms = 0; // request sent until the first text, seen by the client
-};
+/// "18,490-token prompt of Claude Code's shape, demo, mode local, 5 repeats"
+std::string what_was_measured(const Result& result);
 
-struct Report {
-  std::string client;
-  std::vector<Measured> requests; // cold, followup, new_session
-};
+/// "830 us", "30.4 ms", "3.08 s", "74.2 s"
+std::string short_time(double milliseconds);
 
-/// A table for people, one line for each request, how many times sooner than the first it began.
-std::string table(const Report& report);
+/// For a terminal: what was measured, on what, and a line for each row.
+std::string table(const Result& result);
 
-/// {"client":…,"requests":[{"name":…,"prompt_tokens":…,…}],"speedup_followup":…,
-/// "speedup_new_session":…}
-std::string json(const Report& report);
+/// The same for pasting into an issue or a page.
+std::string markdown(const Result& result);
 
-/// The error says why the file could not be written.
-std::expected<void, std::string> write_json(const Report& report,
-                                            const std::filesystem::path& file);
+/// Two results side by side. A difference is called one only where the spread supports it (see
+/// kSignificance); what else differs between them (machine, model, prompt …) stands above.
+std::string comparison(const Result& a, const Result& b);
 
 } // namespace anyclaude::bench

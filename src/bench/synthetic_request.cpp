@@ -72,42 +72,49 @@ Json cached_block(const std::string& text) {
   return block;
 }
 
-Json tool(Prose& prose, std::size_t number) {
+std::size_t scaled(std::size_t characters, double scale) {
+  return static_cast<std::size_t>(static_cast<double>(characters) * scale);
+}
+
+Json tool(Prose& prose, std::size_t number, double scale) {
   constexpr std::size_t kParameters = 4;
   constexpr std::size_t kParameterText = 120;
   Json properties = Json::object();
   Json required = Json::array();
   for (std::size_t i = 0; i < kParameters; ++i) {
     const std::string name = std::format("{}_{}", prose.word(), i);
-    properties[name] = {{"type", "string"}, {"description", prose.text(kParameterText)}};
+    properties[name] = {{"type", "string"},
+                        {"description", prose.text(scaled(kParameterText, scale))}};
     if (i < 2)
       required.push_back(name);
   }
   return {
       {"name", std::format("Tool{}", number)},
-      {"description", prose.text(kTools / kToolCount - kParameters * (kParameterText + 60))},
+      {"description",
+       prose.text(scaled(kTools / kToolCount - kParameters * (kParameterText + 60), scale))},
       {"input_schema", {{"type", "object"}, {"properties", properties}, {"required", required}}}};
 }
 
 } // namespace
 
-SyntheticRequest synthetic_request(std::string_view words) {
+SyntheticRequest synthetic_request(std::string_view words, double scale, std::size_t more) {
   Prose prose(1);
   Json tools = Json::array();
   for (std::size_t i = 0; i < kToolCount; ++i)
-    tools.push_back(tool(prose, i));
+    tools.push_back(tool(prose, i, scale));
   const std::size_t fingerprint = std::hash<std::string_view>{}(words) & 0xFFF;
   const Json system = {
       text_block(std::format("x-anthropic-billing-header: cc_version=2.1.330.{:03x}; "
                              "cc_entrypoint=sdk-cli;",
                              fingerprint)),
-      cached_block("You are a synthetic agent."), cached_block(prose.text(kSystem))};
+      cached_block("You are a synthetic agent."), cached_block(prose.text(scaled(kSystem, scale)))};
   const Json question = {
       {"role", "user"},
       {"content",
        {text_block("<system-reminder>\nNothing to remember.\n</system-reminder>\n"),
         cached_block(std::string(words))}}};
-  const Json environment = {{"role", "system"}, {"content", prose.text(kEnvironment)}};
+  const Json environment = {{"role", "system"},
+                            {"content", prose.text(scaled(kEnvironment, scale) + more)}};
   return {system.dump(), tools.dump(), question.dump() + "," + environment.dump()};
 }
 

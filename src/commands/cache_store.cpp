@@ -36,6 +36,19 @@ std::optional<Json> ask_store(const launch::Paths& paths) {
   return daemon ? ask(*daemon, "") : std::nullopt;
 }
 
+bool wait_until_stored(const launch::Paths& paths) {
+  for (const auto limit = std::chrono::steady_clock::now() + 120s;
+       std::chrono::steady_clock::now() < limit; std::this_thread::sleep_for(50ms)) {
+    const auto store = ask_store(paths);
+    if (!store)
+      return false;
+    if (store->value("unstored", std::uint64_t{1}) == 0 &&
+        store->value("running", std::int64_t{1}) == 0)
+      return store->value("disk_bytes", std::uint64_t{0}) > 0;
+  }
+  return false;
+}
+
 void tell_store_changed(const launch::Paths& paths, const std::string& change) {
   auto daemon = connect(paths);
   if (!daemon)

@@ -26,6 +26,10 @@ inline std::filesystem::path replay_folder(const launch::Paths& paths) {
 /// What the running daemon says of its store; nothing where none runs, or none that answers.
 std::optional<Json> ask_store(const launch::Paths& paths);
 
+/// Waits until everything that was computed is on the disk; false when that does not come about in
+/// two minutes, or there is no daemon.
+bool wait_until_stored(const launch::Paths& paths);
+
 /// Tells a running daemon that the files of the store were changed, "files", or that all of them
 /// were removed, "cleared", and waits until it has looked. Where it does not, a sentence on
 /// standard error says what follows.

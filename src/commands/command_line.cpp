@@ -1,13 +1,16 @@
 #include "commands/command_line.h"
 
 #include "backend/openai.h"
-#include "commands/bench.h"
+#include "commands/bench_command.h"
 #include "commands/cache_command.h"
+#include "commands/command_text.h"
+#include "commands/completions.h"
 #include "commands/config.h"
 #include "commands/config_command.h"
 #include "commands/daemon_backend.h"
 #include "commands/doctor.h"
 #include "commands/launch.h"
+#include "commands/man_page.h"
 #include "commands/menu.h"
 #include "commands/model.h"
 #include "commands/serve.h"
@@ -24,6 +27,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <filesystem>
 #include <format>
 #include <string>
@@ -37,16 +41,13 @@ namespace {
 
 constexpr int kUsageError = 2;
 constexpr const char* kServerKey = "ANYCLAUDE_BACKEND_API_KEY";
-constexpr std::array<std::string_view, 10> kCommands = {
-    "serve", "stop", "model", "cache", "bench", "stats", "top", "ui", "doctor", "config"};
+constexpr std::array<std::string_view, 12> kCommands = {
+    "serve", "stop", "model",  "cache",  "bench",       "stats",
+    "top",   "ui",   "doctor", "config", "completions", "manual"};
 
-/// Checks whose ranges the help does not repeat.
+/// A check whose range the help does not repeat.
 CLI::Validator between(int least, int most) {
   return CLI::Range(least, most).description("");
-}
-
-CLI::Validator one_of(std::vector<std::string> names) {
-  return CLI::IsMember(std::move(names)).description("");
 }
 
 /// The options that say how to serve a model; for the launcher and for `serve`.
@@ -68,10 +69,13 @@ std::string given(const std::vector<const CLI::Option*>& options) {
   return names;
 }
 
-void add_serving_options(CLI::App& app, ServingOptions& options) {
+/// What is computed, and how.
+void add_model_options(CLI::App& app, ServingOptions& options) {
   DaemonOptions& daemon = options.daemon;
+  const auto modes = launch::mode_names();
   app.add_option("--mode", options.mode,
                  "Who answers: " + launch::listed_modes() + ", or a backend of config.toml [local]")
+      ->check(suggested({modes.begin(), modes.end()}))
       ->envname("ANYCLAUDE_MODE")
       ->type_name("MODE");
   app.add_option(
@@ -83,9 +87,6 @@ void add_serving_options(CLI::App& app, ServingOptions& options) {
                      "GGUF file that lets the model see images, or none [one beside the model "
                      "that fits]")
           ->type_name("FILE");
-  app.add_option("--claude-url", daemon.claude_url,
-                 "Where the real Claude is, for mode claude [https://api.anthropic.com]")
-      ->type_name("URL");
   app.add_option("--ctx", daemon.context_tokens,
                  "Context in tokens, shared by all requests [what the model and the memory allow, "
                  "at most 65536]")
@@ -110,6 +111,15 @@ void add_serving_options(CLI::App& app, ServingOptions& options) {
                  "stable-first, or as-sent: leave prompts in the client's order [stable-first]")
       ->check(one_of({"stable-first", "as-sent"}))
       ->type_name("NAME");
+  options.of_our_engine = {projector, parallel, threads, batch, kv_type};
+}
+
+void add_serving_options(CLI::App& app, ServingOptions& options) {
+  DaemonOptions& daemon = options.daemon;
+  add_model_options(app, options);
+  app.add_option("--claude-url", daemon.claude_url,
+                 "Where the real Claude is, for mode claude [https://api.anthropic.com]")
+      ->type_name("URL");
   app.add_option("--port", daemon.port, "TCP port [any free one]")->type_name("N");
   app.add_option("--token", daemon.token, "Bearer token that clients need [a new one]")
       ->type_name("TOKEN");
@@ -121,7 +131,7 @@ void add_serving_options(CLI::App& app, ServingOptions& options) {
                      "64GiB]")
           ->transform(CLI::AsSizeValue(false).description(""))
           ->type_name("SIZE");
-  options.of_our_engine = {projector, parallel, threads, batch, kv_type, cache_size};
+  options.of_our_engine.push_back(cache_size);
 }
 
 /// A server that is named by its address instead of in config.toml. Its key comes from the
@@ -280,9 +290,13 @@ void describe(CLI::App& app) {
   app.get_formatter()->column_width(24);
 }
 
-/// `anyclaude [OPTIONS] [ARGUMENTS FOR CLAUDE]`
-int run_launcher(int argc, char** argv) {
-  CLI::App app("Runs Claude Code on a model of your own, and computes no prompt twice.");
+struct LauncherOptions {
+  ServingOptions serving;
+  bool menu = true;
+};
+
+void add_launcher(CLI::App& app, LauncherOptions& options) {
+  app.description("Runs Claude Code on a model of your own, and computes no prompt twice.");
   describe(app);
   app.usage("anyclaude [OPTIONS] [--] [ARGUMENTS FOR CLAUDE CODE]\n"
             "anyclaude COMMAND [OPTIONS]");
@@ -291,21 +305,28 @@ int run_launcher(int argc, char** argv) {
              "  stop         end the running daemon\n"
              "  model        make a demo model, or tell what is in a GGUF file\n"
              "  cache        what is kept of computed prompts: look, check, warm, share, clear\n"
-             "  bench        measure what reuse saves, with the real Claude Code\n"
+             "  bench        measure how much sooner answers begin, with a table and a chart\n"
              "  top          watch what the running daemon does\n"
              "  ui           open the running daemon's dashboard in the browser\n"
              "  stats        what requests cost, and what reuse saved, day by day\n"
              "  doctor       find servers and models here, measure whether they reuse prompts\n"
-             "  config       check config.toml, show it, list its keys\n\n"
+             "  config       check config.toml, show it, list its keys\n"
+             "  completions  print what completes these in bash, zsh or fish\n\n"
              "`anyclaude COMMAND --help` tells more. Everything that is not listed here goes to\n"
              "Claude Code, and so does everything behind --.");
-  ServingOptions options;
-  add_serving_options(app, options);
-  app.add_option("--claude", options.claude, "Claude Code's program [found in PATH]")
+  add_serving_options(app, options.serving);
+  app.add_option("--claude", options.serving.claude, "Claude Code's program [found in PATH]")
       ->type_name("FILE");
-  bool menu = true;
-  app.add_flag("!--no-menu", menu, "Never ask what you are about to do");
+  app.add_flag("!--no-menu", options.menu, "Never ask what you are about to do");
   app.allow_extras();
+}
+
+/// `anyclaude [OPTIONS] [ARGUMENTS FOR CLAUDE]`
+int run_launcher(int argc, char** argv) {
+  CLI::App app;
+  LauncherOptions launcher;
+  add_launcher(app, launcher);
+  ServingOptions& options = launcher.serving;
 
   // Claude Code's own "--" stays where it is when arguments of Claude Code stand before it.
   std::vector<std::string> ours(argv + 1, argv + argc);
@@ -325,8 +346,9 @@ int run_launcher(int argc, char** argv) {
   if (!setup)
     return fail(setup.error());
   launching.insists_on_model = !options.model.empty();
-  if (menu && options.mode.empty() && options.model.empty() && launching.arguments.empty() &&
-      setup->config.menu.value_or(true) && ::isatty(STDIN_FILENO) && ::isatty(STDOUT_FILENO)) {
+  if (launcher.menu && options.mode.empty() && options.model.empty() &&
+      launching.arguments.empty() && setup->config.menu.value_or(true) && ::isatty(STDIN_FILENO) &&
+      ::isatty(STDOUT_FILENO)) {
     const auto choice = ask_workflow(look_around(setup->paths, setup->config));
     if (!choice)
       return 0;
@@ -432,117 +454,171 @@ std::expected<void, std::string> complete(CacheOptions& options, const Setup& se
   return {};
 }
 
-/// `anyclaude COMMAND …`
-int run_command(int argc, char** argv) {
-  CLI::App app;
+/// Whom `bench` measures: what a launcher would start, but for the routes, since it is this mode
+/// that is asked about.
+std::expected<void, std::string> complete_bench(BenchOptions& bench, ServingOptions& measured,
+                                                const CLI::App& app, const Setup& setup) {
+  if (const auto completed = complete(bench, app); !completed)
+    return completed;
+  if (!bench.compare.empty())
+    return {};
+  if (measured.model == kDemoModel) {
+    auto made = make_bench_model(setup.paths);
+    if (!made)
+      return std::unexpected(made.error());
+    measured.model = std::move(*made);
+  }
+  measured.claude = bench.claude;
+  if (const auto completed = complete(measured, setup); !completed)
+    return completed;
+  if (measured.daemon.mode == backend::kCloud)
+    return std::unexpected("the real Claude computes elsewhere, for money; name another mode");
+  if (measured.daemon.mode == "local" && measured.daemon.model.empty())
+    return std::unexpected("which model? --model FILE, or --model demo for a stand-in");
+  bench.claude = std::move(measured.claude);
+  bench.daemon = std::move(measured.daemon);
+  bench.daemon.routes = {};
+  bench.daemon.port = 0; // the person's own daemon may have it
+  bench.daemon.token.clear();
+  return {};
+}
+
+struct CommandOptions {
+  ServingOptions serving;
+  AddressedServer server;
+  ModelCommandOptions model;
+  CacheOptions cache;
+  BenchOptions bench;
+  ServingOptions measured; // by bench
+  StatsOptions stats;
+  DoctorOptions doctor;
+  std::string shell;
+};
+
+void add_commands(CLI::App& app, CommandOptions& options) {
   describe(app);
   app.require_subcommand(1);
 
-  ServingOptions serving;
   CLI::App& serve_app =
       *app.add_subcommand("serve", "Run the daemon alone: the Messages API at a port");
-  add_serving_options(serve_app, serving);
-  auto* host =
-      serve_app.add_option("--host", serving.daemon.host, "Address to listen on [127.0.0.1]")
-          ->type_name("ADDRESS");
+  add_serving_options(serve_app, options.serving);
+  serve_app.add_option("--host", options.serving.daemon.host, "Address to listen on [127.0.0.1]")
+      ->type_name("ADDRESS");
   serve_app
-      .add_option("--allow-host", serving.daemon.allowed_hosts,
+      .add_option("--allow-host", options.serving.daemon.allowed_hosts,
                   "A name of this machine that clients may use in their URL; may be repeated")
       ->type_name("NAME");
-  AddressedServer server;
-  add_server_options(serve_app, server);
-  CLI::App& stop_app = *app.add_subcommand("stop", "End the running daemon");
-  ModelCommandOptions model;
-  add_model_command(app, model);
-  CacheOptions cache;
-  add_cache_command(app, cache);
-  BenchOptions bench;
+  add_server_options(serve_app, options.server);
+  app.add_subcommand("stop", "End the running daemon");
+  add_model_command(app, options.model);
+  add_cache_command(app, options.cache);
   CLI::App& bench_app = *app.add_subcommand(
-      "bench",
-      "A first question, a follow-up and a new session: what was computed, how long it took");
-  std::string client = "claude";
-  bench_app
-      .add_option("--client", client,
-                  "claude, or replay: a synthetic request of its shape [claude]")
-      ->check(one_of({"claude", "replay"}))
-      ->type_name("NAME");
-  bench_app.add_option("--claude", bench.claude, "Claude Code's program [found in PATH]")
-      ->type_name("FILE");
-  bench_app.add_option("--model", bench.daemon.model, "GGUF file of the model")
-      ->required()
-      ->check(CLI::ExistingFile)
-      ->type_name("FILE");
-  bench_app.add_option("--ctx", bench.daemon.context_tokens, "Context in tokens [as without]")
-      ->type_name("N");
-  bench_app.add_option("--json", bench.json, "Write the figures to this file as well")
-      ->type_name("FILE");
-  CLI::App& top_app = *app.add_subcommand(
+      "bench", "How much sooner an answer begins because of what is kept: a table and a chart");
+  add_bench_options(bench_app, options.bench);
+  add_model_options(bench_app, options.measured);
+  app.add_subcommand(
       "top", "Watch what the running daemon does: requests, the KV cache, what reuse saves");
-  CLI::App& ui_app =
-      *app.add_subcommand("ui", "Open the running daemon's dashboard in the browser");
-  StatsOptions stats;
+  app.add_subcommand("ui", "Open the running daemon's dashboard in the browser");
   CLI::App& stats_app =
       *app.add_subcommand("stats", "What requests cost and what reuse saved, one line a day");
   stats_app
-      .add_option("--since", stats.since, "90m, 12h, 7d, 2w, or a day such as 2026-11-25 [7d]")
+      .add_option("--since", options.stats.since,
+                  "90m, 12h, 7d, 2w, or a day such as 2026-11-25 [7d]")
       ->type_name("TIME");
-  stats_app.add_flag("--json", stats.json, "As JSON");
-  DoctorOptions doctor;
+  stats_app.add_flag("--json", options.stats.json, "As JSON");
   CLI::App& doctor_app = *app.add_subcommand(
       "doctor", "Find servers and models on this machine, check them, measure whether they reuse");
-  doctor_app.add_flag("--prompt", doctor.prompts,
+  doctor_app.add_flag("--prompt", options.doctor.prompts,
                       "Instead: where the running daemon's last prompts part from those before");
-  doctor_app.add_flag("!--no-measure", doctor.measures, "Look only, and send no prompt");
+  doctor_app.add_flag("!--no-measure", options.doctor.measures, "Look only, and send no prompt");
   doctor_app
-      .add_option("--tokens", doctor.prompt_tokens, "Length of the prompt that is sent [2000]")
+      .add_option("--tokens", options.doctor.prompt_tokens,
+                  "Length of the prompt that is sent [2000]")
       ->check(between(200, 200'000))
       ->type_name("N");
-  doctor_app.add_option("--url", doctor.urls, "Look at this server of this machine as well")
+  doctor_app
+      .add_option("--url", options.doctor.urls, "Look at this server of this machine as well")
       ->type_name("URL");
   CLI::App& config_app = *app.add_subcommand("config", "Check config.toml, show it, list its keys");
   config_app.require_subcommand(1);
   config_app.add_subcommand("check", "Say whether config.toml can be used, and what it means");
   config_app.add_subcommand("show", "What counts, secrets left out");
   config_app.add_subcommand("keys", "Every key, as a table in Markdown");
+  app.add_subcommand("completions", "Print what completes these commands in your shell")
+      ->add_option("SHELL", options.shell, "bash, zsh or fish")
+      ->required()
+      ->check(one_of({"bash", "zsh", "fish"}));
+  app.add_subcommand("manual", "Print the manual page")->group(""); // for packages
+}
+
+/// The program's options as texts: the launcher's, and each command's.
+CommandText whole_command_line() {
+  CLI::App launcher;
+  LauncherOptions launcher_options;
+  add_launcher(launcher, launcher_options);
+  CLI::App commands;
+  CommandOptions command_options;
+  add_commands(commands, command_options);
+  CommandText text = text_of(launcher);
+  text.commands = text_of(commands).commands;
+  return text;
+}
+
+/// `anyclaude COMMAND …`
+int run_command(int argc, char** argv) {
+  CLI::App app;
+  CommandOptions options;
+  add_commands(app, options);
   CLI11_PARSE(app, argc, argv);
 
   if (app.got_subcommand("model"))
-    return run_model_command(*app.get_subcommand("model"), std::move(model));
-  if (app.got_subcommand(&config_app))
-    return run_config_command(config_app.got_subcommand("keys")    ? ConfigQuestion::keys
-                              : config_app.got_subcommand("check") ? ConfigQuestion::check
-                                                                   : ConfigQuestion::show);
+    return run_model_command(*app.get_subcommand("model"), std::move(options.model));
+  if (app.got_subcommand("completions")) {
+    std::fputs(completion_script(options.shell, whole_command_line()).c_str(), stdout);
+    return 0;
+  }
+  if (app.got_subcommand("manual")) {
+    std::fputs(man_page(whole_command_line(), program_version()).c_str(), stdout);
+    return 0;
+  }
+  if (app.got_subcommand("config")) {
+    const CLI::App& config = *app.get_subcommand("config");
+    return run_config_command(config.got_subcommand("keys")    ? ConfigQuestion::keys
+                              : config.got_subcommand("check") ? ConfigQuestion::check
+                                                               : ConfigQuestion::show);
+  }
   auto setup = prepare();
   if (!setup)
     return fail(setup.error());
   if (app.got_subcommand("cache")) {
     const CLI::App& command = *app.get_subcommand("cache");
-    if (const auto completed = complete(cache, *setup, command.got_subcommand("warm")); !completed)
+    if (const auto completed = complete(options.cache, *setup, command.got_subcommand("warm"));
+        !completed)
       return fail(completed.error(), kUsageError);
-    return run_cache_command(command, std::move(cache), setup->paths);
+    return run_cache_command(command, std::move(options.cache), setup->paths);
   }
-  if (app.got_subcommand(&bench_app)) {
-    bench.replays = client == "replay";
-    std::error_code failed;
-    bench.daemon.model = fs::weakly_canonical(fs::absolute(bench.daemon.model, failed), failed);
-    bench.daemon.cache = setup->paths.cache;
-    bench.daemon.keeps_prefixes = false; // or the first question would not be one
-    return run_bench(bench);
+  if (app.got_subcommand("bench")) {
+    if (const auto completed =
+            complete_bench(options.bench, options.measured, *app.get_subcommand("bench"), *setup);
+        !completed)
+      return fail(completed.error(), kUsageError);
+    return run_bench(options.bench, setup->paths);
   }
-  if (app.got_subcommand(&top_app))
+  if (app.got_subcommand("top"))
     return show_top(setup->paths);
-  if (app.got_subcommand(&ui_app))
+  if (app.got_subcommand("ui"))
     return open_dashboard(setup->paths);
-  if (app.got_subcommand(&stats_app))
-    return print_stats(setup->paths, stats);
-  if (app.got_subcommand(&doctor_app))
-    return doctor.prompts ? print_prompt_reports(setup->paths)
-                          : examine(setup->paths, setup->config, doctor);
-  if (app.got_subcommand(&stop_app))
+  if (app.got_subcommand("stats"))
+    return print_stats(setup->paths, options.stats);
+  if (app.got_subcommand("doctor"))
+    return options.doctor.prompts ? print_prompt_reports(setup->paths)
+                                  : examine(setup->paths, setup->config, options.doctor);
+  if (app.got_subcommand("stop"))
     return stop(setup->paths);
-  if (host->empty())
+  ServingOptions& serving = options.serving;
+  if (app.get_subcommand("serve")->count("--host") == 0)
     serving.daemon.host = setup->config.host.value_or(serving.daemon.host);
-  use(server, serving, setup->config);
+  use(options.server, serving, setup->config);
   if (const auto completed = complete(serving, *setup); !completed)
     return fail(completed.error(), kUsageError);
   return serve(setup->paths, serving.daemon);

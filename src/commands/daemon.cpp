@@ -130,9 +130,10 @@ class Daemon {
   const DaemonOptions& options_;
   telemetry::Stats stats_;
   const std::string token_;
-  std::mutex mutex_; // of the status, of backend_ being set, and of ending_
+  std::mutex mutex_; // of the status, of backend_ being set, of ending_ and of longest_request_
   bool ending_ = false;
   launch::DaemonStatus status_;
+  std::string longest_request_; // empty unless it is to be kept
   std::unique_ptr<launch::ControlServer> control_;
   std::unique_ptr<DaemonBackend> backend_;
   std::unique_ptr<gateway::Gateway> gateway_; // the last: its threads use the others
@@ -154,7 +155,7 @@ void Daemon::refresh() {
   control_->status_changed();
 }
 
-/// What `anyclaude doctor`, `top` and `cache` ask for.
+/// What `anyclaude doctor`, `top`, `cache` and `bench` ask for.
 std::optional<std::string> Daemon::document(const std::string& name, const std::string& argument) {
   const std::scoped_lock lock(mutex_);
   if (ending_)
@@ -167,6 +168,8 @@ std::optional<std::string> Daemon::document(const std::string& name, const std::
     return backend_->embedded()
                ? store_numbers(*backend_, status_.model_id, argument)
                : std::string("{}");
+  if (name == "request" && options_.keeps_longest_request)
+    return longest_request_;
   return std::nullopt;
 }
 
@@ -227,6 +230,12 @@ std::expected<void, std::string> Daemon::start_gateway() {
   if (!options_.state.empty())
     options.dashboard.history = options_.state / launch::Paths::kHistory;
   options.cloud = backend_->cloud();
+  if (options_.keeps_longest_request)
+    options.on_message_body = [this](const std::string& body) {
+      const std::scoped_lock lock(mutex_);
+      if (body.size() > longest_request_.size())
+        longest_request_ = body;
+    };
   auto gateway = gateway::Gateway::start(std::move(options), backend_->backend(), stats_);
   if (!gateway)
     return std::unexpected(gateway.error());

@@ -36,6 +36,8 @@ struct DaemonOptions {
   bool keeps_prefixes = true;    // on the disk, below the first
   std::uint64_t store_bytes = 0; // of them; 0: a share of what is free
   bool ends_with_last_launcher = false;
+  /// The longest request is kept in memory and told over the control socket, as document "request".
+  bool keeps_longest_request = false;
   std::vector<BackendConfig> backends{}; // that the mode or a route may name
   backend::RoutingTable routes{};        // its `otherwise` comes behind the mode's backend
 };

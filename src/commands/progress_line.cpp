@@ -24,11 +24,12 @@ std::string bar(double part) {
 
 } // namespace
 
-void ProgressLine::show(double part) {
+void ProgressLine::show(double part, const std::string& behind) {
   if (std::chrono::steady_clock::now() < from_)
     return;
   const double shown = std::clamp(part, 0.0, 1.0);
-  line_.write(std::format("{}  {} {:3.0f}%", what_, bar(shown), std::floor(shown * 100)));
+  line_.write(std::format("{}  {} {:3.0f}%{}{}", what_, bar(shown), std::floor(shown * 100),
+                          behind.empty() ? "" : "  ", behind));
 }
 
 } // namespace anyclaude::commands

@@ -17,8 +17,11 @@ class ProgressLine {
   explicit ProgressLine(std::string what, std::chrono::milliseconds after = {})
       : what_(std::move(what)), from_(std::chrono::steady_clock::now() + after) {}
 
-  /// `part` of 1.
-  void show(double part);
+  /// `part` of 1. What stands in `behind` comes after the percentage.
+  void show(double part, const std::string& behind = {});
+
+  void rename(std::string what) { what_ = std::move(what); }
+  void clear() { line_.clear(); }
 
  private:
   std::string what_;

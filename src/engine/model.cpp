@@ -3,9 +3,11 @@
 #include "engine/gguf_info.h"
 #include "engine/library_log.h"
 
+#include <dlfcn.h>
 #include <ggml-backend.h>
 #include <llama.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -49,6 +51,25 @@ MemoryKind memory_kind(const llama_model* model) {
   if (llama_model_is_recurrent(model))
     return MemoryKind::recurrent;
   return llama_model_n_swa(model) > 0 ? MemoryKind::sliding_window : MemoryKind::full_attention;
+}
+
+/// Where Debian's libggml keeps its CPU backends, one for each generation of processors:
+/// ggml/backends0 beside the library. libggml knows that folder by its path on Debian, which is
+/// another one for a library in a private root or in an unpacked archive. Empty: there is none, and
+/// libggml's own search is right.
+std::filesystem::path backend_folder() {
+  Dl_info library{};
+  if (::dladdr(reinterpret_cast<const void*>(&ggml_backend_load_all), &library) == 0 ||
+      !library.dli_fname)
+    return {};
+  std::error_code error;
+  const auto beside = std::filesystem::absolute(library.dli_fname, error).parent_path() / "ggml";
+  std::vector<std::filesystem::path> folders;
+  for (const auto& entry : std::filesystem::directory_iterator(beside, error))
+    if (entry.path().filename().native().starts_with("backends"))
+      folders.push_back(entry.path());
+  std::ranges::sort(folders);
+  return folders.empty() ? std::filesystem::path() : folders.front();
 }
 
 /// Whether the CPU multiplies with AMX tiles.
@@ -112,14 +133,10 @@ void load_compute_backends() {
   std::call_once(once, [] {
     LlamaLog::listen("libllama");
     llama_backend_init();
-#ifdef ANYCLAUDE_GGML_BACKEND_DIR
-    // Libraries of a private root: ggml would look beside the program and in the system's folder.
-    if (std::error_code error; std::filesystem::is_directory(ANYCLAUDE_GGML_BACKEND_DIR, error)) {
-      ggml_backend_load_all_from_path(ANYCLAUDE_GGML_BACKEND_DIR);
-      return;
-    }
-#endif
-    ggml_backend_load_all();
+    if (const auto folder = backend_folder(); !folder.empty())
+      ggml_backend_load_all_from_path(folder.c_str());
+    else
+      ggml_backend_load_all();
   });
 }
 
@@ -136,6 +153,17 @@ std::uint64_t free_accelerator_memory() {
     bytes += free;
   }
   return bytes;
+}
+
+std::vector<std::string> accelerators() {
+  load_compute_backends();
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < ggml_backend_dev_count(); ++i)
+    if (ggml_backend_dev_t device = ggml_backend_dev_get(i);
+        ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_GPU ||
+        ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_IGPU)
+      names.emplace_back(ggml_backend_dev_description(device));
+  return names;
 }
 
 std::expected<std::unique_ptr<Model>, std::string>

@@ -49,6 +49,9 @@ void load_compute_backends();
 /// Bytes that are free on all GPUs together; 0 without any. Thread-safe.
 std::uint64_t free_accelerator_memory();
 
+/// What the GPUs that libllama computes with call themselves. Thread-safe.
+std::vector<std::string> accelerators();
+
 /// Weights and vocabulary of one GGUF file. After loading it is immutable: all functions are
 /// thread-safe.
 class Model {

@@ -210,6 +210,9 @@ void Gateway::handle(HttpRequest request, const std::shared_ptr<Responder>& resp
 }
 
 void Gateway::messages(const Asked& asked) {
+  if (options_.on_message_body) {
+    options_.on_message_body(asked.request.body);
+  }
   const auto request =
       anthropic::parse_request(asked.request.body, anthropic::RequestKind::messages);
   if (!request) {

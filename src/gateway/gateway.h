@@ -32,6 +32,9 @@ struct GatewayOptions {
   /// The real Claude, where requests may go to it (docs/claude-mode.md).
   std::optional<PassThroughOptions> cloud{};
   DashboardOptions dashboard{};
+  /// Shown the body of every request for a message that our backend answers, on any thread; for a
+  /// benchmark's own daemon, since it holds what was said. Empty: nobody is.
+  std::function<void(const std::string& body)> on_message_body{};
 };
 
 /// The Messages API over HTTP in front of a backend:

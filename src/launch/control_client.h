@@ -38,9 +38,10 @@ class ControlClient {
   std::expected<SessionNumbers, ControlFailure> ask_session(std::chrono::milliseconds timeout);
 
   /// Blocks until the daemon has sent its document of this name, as JSON: "prompts" (an array, see
-  /// prompt::PromptReport), "state" (an object, see dashboard::state_json) or "store" (an object, see
-  /// docs/cache-command.md; the argument says what was done to its files: nothing, "files" or
-  /// "cleared"). An older daemon, which does not know it, lets the time run out.
+  /// prompt::PromptReport), "state" (an object, see dashboard::state_json), "request" (the longest
+  /// one, of a daemon that keeps it) or "store" (an object, see docs/cache-command.md; the argument
+  /// says what was done to its files: nothing, "files" or "cleared"). An older daemon, which does
+  /// not know it, lets the time run out.
   std::expected<std::string, ControlFailure> ask(const std::string& document,
                                                  std::chrono::milliseconds timeout,
                                                  const std::string& argument = {});

@@ -13,9 +13,11 @@
 ///   daemon:   {"session":{…}}             the numbers of the session that hello named
 ///   launcher: {"ask":"prompts"}           where the last prompts part from those before
 ///   launcher: {"ask":"state"}             what the dashboard shows
+///   launcher: {"ask":"request"}           the longest request, of a benchmark's own daemon
 ///   launcher: {"ask":"store","argument":"files"}
-///                                         what is kept of computed prefixes; the argument says what
-///                                         has been done to the files: nothing, "files" or "cleared"
+///                                         what is kept of computed prefixes; the argument says
+///                                         what has been done to the files: nothing, "files" or
+///                                         "cleared"
 ///   daemon:   {"document":"prompts","content":…}
 /// The connection is the launcher's life sign: its end, however it comes, detaches the launcher.
 namespace anyclaude::launch {
