@@ -159,7 +159,7 @@ test_groups() { # GROUP... -- ARGS
     esac
   done
   gtest_and_pytest_args=("$@")
-  if [ ${#groups[@]} -lt 3 ]; then
+  if [ ${#others[@]} -eq 0 ] || [ ${#with_models[@]} -eq 0 ]; then
     run_groups "${groups[@]}"
   else
     run_beside "run_groups ${others[*]}" "run_groups ${with_models[*]}"
