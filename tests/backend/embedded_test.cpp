@@ -22,6 +22,9 @@ constexpr std::string_view kScripts = R"({"scripts": [
   {"when": {"tool_results": 0, "tool": "Bash", "marker": "FILES"}, "say": "I look at them.",
    "calls": [{"name": "Bash", "arguments": {"command": "ls -l", "timeout": 5}}]},
   {"when": {"tool_results": 1, "marker": "FILES"}, "say": "There are two files."},
+  {"when": {"tool_results": 0, "tool": "Bash", "marker": "TWICE"}, "say": "Both at once.",
+   "calls": [{"name": "Bash", "arguments": {"command": "ls"}},
+             {"name": "Bash", "arguments": {"command": "cat counted.txt"}}]},
   {"when": {"marker": "THINK"}, "think": "It wants a thought.", "say": "Here it is."},
   {"say": "Good morning to everybody in this room."}]})";
 
@@ -394,6 +397,21 @@ TEST_F(EmbeddedTest, AToolCallIsAnEventAndTheReasonToStop) {
   EXPECT_EQ(end.last<anthropic::Finished>()->reason, anthropic::StopReason::end_turn);
   EXPECT_GE(end.usage().cache_read_input_tokens,
             (prompt_tokens(call.usage()) + call.usage().output_tokens) * 98 / 100);
+}
+
+/// One token ends the first call and begins the second: the grammar of the first must let it pass.
+TEST_F(EmbeddedTest, ATokenMayEndACallAndBeginTheNext) {
+  const Json tool = {{"name", "Bash"},
+                     {"input_schema",
+                      {{"type", "object"},
+                       {"required", {"command"}},
+                       {"properties", {{"command", {{"type", "string"}}}}}}}};
+  const Answer said =
+      answer(scripted(), request_of({{"messages", Json::array({message("user", "TWICE, please")})},
+                                     {"tools", Json::array({tool})},
+                                     {"max_tokens", 400}}));
+  EXPECT_EQ(said.order(), "pstuiuiF");
+  EXPECT_EQ(said.input(), R"({"command": "ls"}{"command": "cat counted.txt"})");
 }
 
 TEST_F(EmbeddedTest, ThinkingIsToldApartFromText) {
