@@ -33,7 +33,8 @@ constexpr int kContextStep = 256; // libllama rounds the pool up to it
 constexpr const char* kShuttingDown = "the server is shutting down";
 constexpr int kFewestSequences = 48; // of models without a state: each costs a row of logits
 constexpr double kStoreFrom = 0.5;   // share of the pool from which on prefixes are copied
-constexpr auto kDiskMoment = std::chrono::milliseconds(50); // between two looks at what is being written
+constexpr auto kDiskMoment =
+    std::chrono::milliseconds(50);           // between two looks at what is being written
 constexpr std::uint64_t kIdleSequences = 16; // beside the running ones, of models with a state
 constexpr std::uint64_t kMostCheckpointBytes = 512U << 20;
 constexpr float kProgressStep = 0.01F; // of loading, between two changes of the status
@@ -403,8 +404,8 @@ bool Engine::State::is_stopping() const {
   return stopping;
 }
 
-/// A store that takes nothing in looks like one that works, only slower. Once, when all that is to be
-/// stored should have been.
+/// A store that takes nothing in looks like one that works, only slower. Once, when all that is to
+/// be stored should have been.
 void Engine::State::warn_of_an_idle_store() {
   if (store_was_checked || !is_store_inert(stats))
     return;

@@ -16,8 +16,8 @@ constexpr std::size_t kProbeSteps = 16; // of the pool: the least between two pr
 constexpr int kReadAhead = 16;          // blocks that are read before they are wanted, of at most
 constexpr std::size_t kReadAheadBytes = 128U << 20; // together
 constexpr double kRateBytes = 1 << 22;              // that a kept rate counts for
-constexpr double kMostCredit = 1000;    // milliseconds
-constexpr std::size_t kMostKept = 64;   // prefixes that wait to be copied
+constexpr double kMostCredit = 1000;                // milliseconds
+constexpr std::size_t kMostKept = 64;               // prefixes that wait to be copied
 
 } // namespace
 
@@ -39,8 +39,8 @@ void PrefixMover::read_rates() {
 
 void PrefixMover::keep_rates() {
   if (std::exchange(has_measured_, false) && store_.has_disk())
-    store_.keep_rates(
-        std::format("{}{}\n", costs_.text(), store_.read_time(kRateBytes).value_or(0) / kRateBytes));
+    store_.keep_rates(std::format("{}{}\n", costs_.text(),
+                                  store_.read_time(kRateBytes).value_or(0) / kRateBytes));
 }
 
 /// Reading goes on beside loading.
@@ -98,8 +98,7 @@ void PrefixMover::give_up(std::deque<Piece>& pieces) {
 }
 
 /// Behind those that wait already.
-void PrefixMover::remember(const std::string& tenant, std::span<const Token> tokens,
-                           int stable) {
+void PrefixMover::remember(const std::string& tenant, std::span<const Token> tokens, int stable) {
   if (keeping_.size() == kMostKept) {
     lost_tokens_ += keeping_.front().tokens.size();
     keeping_.pop_front();

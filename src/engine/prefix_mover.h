@@ -64,8 +64,8 @@ class PrefixMover {
   /// Waits for what is being read, for a moment at most.
   void wait() { store_.wait(coming_, std::chrono::milliseconds(10)); }
 
-  /// `tokens` were computed and are worth keeping; leading `stable` ones are tools and stable system
-  /// text.
+  /// `tokens` were computed and are worth keeping; leading `stable` ones are tools and stable
+  /// system text.
   virtual void keep(const std::string& /*tenant*/, std::span<const Token> /*tokens*/,
                     int /*stable*/) {}
 
@@ -138,8 +138,8 @@ class PrefixMover {
   void keep_rates();
 
   bool has_measured_ = false; // since the rates were kept
-  double credit_ = 0;   // milliseconds that copying may take between batches
-  kv::BlockKey coming_; // what the last request that has to wait, waits for
+  double credit_ = 0;         // milliseconds that copying may take between batches
+  kv::BlockKey coming_;       // what the last request that has to wait, waits for
 };
 
 } // namespace anyclaude::engine

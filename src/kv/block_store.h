@@ -32,11 +32,11 @@ struct BlockStoreStats {
   std::size_t checkpoints = 0;       // of the blocks
   std::uint64_t pinned_bytes = 0;    // of those files, what is given up last
   std::uint64_t unwritten_bytes = 0; // of block files that are being written
-  std::uint64_t stored = 0;  // blocks, since the start
-  std::uint64_t written = 0; // of them, files that are durable
-  std::uint64_t evicted = 0; // blocks given up for others, since the start
-  std::uint64_t damaged = 0; // block files that proved unusable, since the start
-  StoreTotals totals;        // since the start
+  std::uint64_t stored = 0;          // blocks, since the start
+  std::uint64_t written = 0;         // of them, files that are durable
+  std::uint64_t evicted = 0;         // blocks given up for others, since the start
+  std::uint64_t damaged = 0;         // block files that proved unusable, since the start
+  StoreTotals totals;                // since the start
 };
 
 /// The tenant under which the same person's prefixes stay in memory: nothing of it reaches a disk.
@@ -147,8 +147,8 @@ class BlockStore {
   void done(BlockPointer&& block);
   /// Milliseconds that reading so many bytes from the disk takes, by what was read so far.
   std::optional<double> read_time(std::size_t bytes) const;
-  /// A text about this model's rates that is kept beside the block files, and how fast they are read
-  /// by it. Empty without a disk.
+  /// A text about this model's rates that is kept beside the block files, and how fast they are
+  /// read by it. Empty without a disk.
   std::string rates() const;
   void keep_rates(std::string text);
   void expect_read_time(double bytes, double milliseconds);
@@ -218,8 +218,8 @@ class BlockStore {
   BlockStoreStats stats_;
   double age_ = 0;                  // the value of what was given up last
   std::uint64_t being_written_ = 0; // bytes of files
-  /// What was given up while it was being written, with its bytes: the next word from the disk about
-  /// such a key is not about an entry.
+  /// What was given up while it was being written, with its bytes: the next word from the disk
+  /// about such a key is not about an entry.
   std::unordered_multimap<BlockKey, std::size_t, BlockKeyHash> given_up_;
   bool keeps_copies_ = true;
   bool unwritten_ = false; // there may be blocks that the disk has not taken

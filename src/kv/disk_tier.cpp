@@ -10,10 +10,10 @@ namespace anyclaude::kv {
 
 namespace {
 
-constexpr std::size_t kMostRead = 64;                // blocks that were read and not fetched
+constexpr std::size_t kMostRead = 64;               // blocks that were read and not fetched
 constexpr std::size_t kMostSpare = 4;               // buffers for what is read next
 constexpr std::size_t kMostSpareBytes = 128U << 20; // of them
-constexpr double kDecay = 0.98;                      // of an older measurement's weight
+constexpr double kDecay = 0.98;                     // of an older measurement's weight
 
 } // namespace
 

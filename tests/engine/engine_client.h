@@ -99,8 +99,8 @@ inline void wait_until_idle(const Engine& engine) {
     std::this_thread::yield();
 }
 
-/// Waits until everything is on the disk, without asking for anything; false when that does not come
-/// about.
+/// Waits until everything is on the disk, without asking for anything; false when that does not
+/// come about.
 inline bool wait_until_stored(const Engine& engine) {
   const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
   for (SchedulerStats stats = engine.stats();

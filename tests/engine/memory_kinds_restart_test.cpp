@@ -1,5 +1,5 @@
-// Models whose memory is not plain full attention, over two processes' lives with one disk: what the
-// first computed, the second goes on from. Judged by logits on random weights, against libllama
+// Models whose memory is not plain full attention, over two processes' lives with one disk: what
+// the first computed, the second goes on from. Judged by logits on random weights, against libllama
 // computing the same text from its first token on.
 #include "demo/gguf_file.h"
 #include "engine/engine_client.h"

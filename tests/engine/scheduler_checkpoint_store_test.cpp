@@ -60,8 +60,7 @@ Job with_ends(Job job, std::vector<int> boundaries) {
 /// Asks, and idles behind it.
 const Heard& ask(Simulation& simulation, const std::vector<Token>& prompt,
                  std::vector<int> boundaries = {}, int max_tokens = 4) {
-  const Heard& heard =
-      simulation.run(with_ends(job_of(prompt, max_tokens), std::move(boundaries)));
+  const Heard& heard = simulation.run(with_ends(job_of(prompt, max_tokens), std::move(boundaries)));
   EXPECT_EQ(heard.text(), expected_text(prompt, max_tokens));
   simulation.idle();
   return heard;

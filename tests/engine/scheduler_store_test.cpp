@@ -149,7 +149,7 @@ TEST_F(SchedulerStoreTest, AnAnswerThatHasJustBegunDoesNotWaitForWhatLosesItsPla
   simulation.run(job_of(words(1, 400), 1)); // and no idle moment behind it: little of it is stored
   ASSERT_LT(simulation.decoder.exported, 10);
   const JobId answering = simulation.add(job_of(words(2, 20), 50));
-  simulation.step(); // its prompt
+  simulation.step();                       // its prompt
   simulation.add(job_of(words(3, 20), 4)); // gets the first one's sequence
   const auto [came, went] = simulation.run_beside(answering);
   EXPECT_EQ(came, 0);

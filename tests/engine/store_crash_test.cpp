@@ -181,7 +181,7 @@ TEST_P(StoreCrashTest, WhatIsLeftGivesTheLogitsOfComputing) {
   std::printf("%d kills: %llu tokens restored, %llu blocks evicted, logits differ by %.2g at most "
               "(%.2g allowed, a wrong token makes %.2g)\n",
               kills, static_cast<unsigned long long>(restored),
-              static_cast<unsigned long long>(evicted), most, subject().tolerance, subject().other);
+              static_cast<unsigned long long>(evicted), most, allowed, subject().other);
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, StoreCrashTest, testing::ValuesIn(kAllKinds),

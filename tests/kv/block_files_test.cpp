@@ -106,6 +106,17 @@ TEST_F(BlockFilesTest, SectionsThatDoNotFitTheKindAreDamage) {
   EXPECT_FALSE(read_header(write_header(block, fingerprint_key("model"), 1)));
 }
 
+/// Of a file that somebody made: its checksums fit, and its name is another prefix's.
+TEST_F(BlockFilesTest, AKeyThatIsNotMadeOfParentAndTokensIsDamage) {
+  Block block = block_of(30, parent, 100);
+  block.tokens.back() += 1;
+  EXPECT_FALSE(read_header(write_header(block, fingerprint_key("model"), 1)));
+  block.tokens.back() -= 1;
+  EXPECT_TRUE(read_header(write_header(block, fingerprint_key("model"), 1)));
+  block.parent.bytes[0] ^= 1;
+  EXPECT_FALSE(read_header(write_header(block, fingerprint_key("model"), 1)));
+}
+
 TEST_F(BlockFilesTest, IsPrivateAndKeepsItsSalt) {
   const std::string salt = open()->salt();
   EXPECT_EQ(salt.size(), 32u);
@@ -168,6 +179,18 @@ TEST_F(BlockFilesTest, OtherModelsAndOtherVersionsAreNotRead) {
   file.put(1);
   file.close();
   EXPECT_EQ(files->read(block.key).error(), Damage::other_version);
+}
+
+TEST_F(BlockFilesTest, AnotherBlocksFileIsNotRead) {
+  const auto files = open();
+  const Block one = block_of(1, parent);
+  const Block two = block_of(2, parent);
+  ASSERT_TRUE(files->write(one, 1));
+  ASSERT_TRUE(files->write(two, 1));
+  fs::copy_file(file_of(*files, one.key), file_of(*files, two.key),
+                fs::copy_options::overwrite_existing);
+  EXPECT_TRUE(files->read(one.key));
+  EXPECT_EQ(files->read(two.key).error(), Damage::misplaced);
 }
 
 TEST_F(BlockFilesTest, EveryByteOfTheHeaderCounts) {

@@ -12,7 +12,8 @@ namespace {
 TEST(BlockKeys, OfARootDependOnSaltModelAndTenant) {
   const BlockKey key = root_key("salt", "model", "anna");
   EXPECT_EQ(root_key("salt", "model", "anna"), key);
-  const std::set<BlockKey> keys{key, root_key("other salt", "model", "anna"),
+  const std::set<BlockKey> keys{key,
+                                root_key("other salt", "model", "anna"),
                                 root_key("salt", "other model", "anna"),
                                 root_key("salt", "model", "bert"),
                                 root_key("saltm", "odel", "anna"), // the parts do not run together

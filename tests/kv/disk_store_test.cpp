@@ -160,6 +160,25 @@ TEST_F(DiskStoreTest, ABlockWithoutThoseInFrontOfItIsOfNoUse) {
   EXPECT_EQ(stored_models(root).front().files.size(), 1u); // the others were removed
 }
 
+TEST_F(DiskStoreTest, ABlockThatSaysAnotherPlaceThanBehindItsParentIsOfNoUse) {
+  const auto prefix = words(0, 2 * kBlock);
+  keep(*open(), words(0, kBlock));
+  {
+    const auto files = BlockFiles::open(root, "model");
+    ASSERT_TRUE(files) << files.error();
+    Block block;
+    block.parent = (*files)->names().front();
+    block.begin = kBlock + 1;
+    block.tokens.assign(prefix.begin() + kBlock, prefix.end());
+    block.key = block_key(block.parent, block.tokens);
+    block.cells.resize(kBytes);
+    ASSERT_TRUE((*files)->write(block, 1));
+  }
+  const auto store = open();
+  store->check();
+  EXPECT_EQ(length(*store, prefix), kBlock);
+}
+
 TEST_F(DiskStoreTest, ADiskThatFailsSwitchesWritingOffUntilItWorks) {
   const auto store = open();
   keep(*store, words(0, kBlock));
