@@ -48,7 +48,12 @@ std::vector<std::string> steps(const BenchOptions& options) {
   return steps;
 }
 
-void on_interrupt(int) {
+/// The second one ends the program as if it were not caught; the next benchmark cleans up.
+void on_interrupt(int signal) {
+  if (interrupted != 0) {
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+  }
   interrupted = 1;
 }
 
