@@ -6,7 +6,7 @@ namespace anyclaude::commands {
 std::span<const ConfigKey> config_keys() {
   static constexpr ConfigKey keys[] = {
       {"mode", "text", "`local`",
-       "who answers: a mode (docs/modes.md), or the NAME of a backend below"},
+       "who answers: a mode (docs/guides/modes.md), or the NAME of a backend below"},
       {"menu", "true or false", "`true`",
        "whether `anyclaude` at a terminal asks what you are about to do"},
       {"model", "text", "none", "a GGUF file; for a mode with a server, what that serves"},

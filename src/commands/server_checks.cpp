@@ -85,7 +85,7 @@ Finding judge_refusal(const launch::FoundServer& server, const RefusedMeasuremen
   const std::string& words = refused.message;
   if (words.contains("tool-call-parser") || words.contains("enable-auto-tool-choice"))
     return {Verdict::wrong, "it refuses tools: start it with --enable-auto-tool-choice and "
-                            "--tool-call-parser (docs/modes.md says which)"};
+                            "--tool-call-parser (docs/guides/modes.md says which)"};
   if (words.contains("huggingface.co") || words.contains("Repository Not Found"))
     return {Verdict::wrong,
             "it takes names of hub models only, no path of this machine: update it "

@@ -11,7 +11,7 @@ from person import PROGRAM, run
 from terminal_picture import take_picture
 from tmux import Terminal
 
-DOCUMENTED = pathlib.Path(__file__).parent.parent.parent / "docs/modes.md"
+DOCUMENTED = pathlib.Path(__file__).parent.parent.parent / "docs/guides/modes.md"
 
 SHOWN = "What are you about to do?"
 
