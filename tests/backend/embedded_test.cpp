@@ -411,7 +411,7 @@ TEST_F(EmbeddedTest, ATokenMayEndACallAndBeginTheNext) {
                                      {"tools", Json::array({tool})},
                                      {"max_tokens", 400}}));
   EXPECT_EQ(said.order(), "pstuiuiF");
-  EXPECT_EQ(said.input(), R"({"command": "ls"}{"command": "cat counted.txt"})");
+  EXPECT_EQ(said.input(), R"({"command":"ls"}{"command":"cat counted.txt"})");
 }
 
 TEST_F(EmbeddedTest, ThinkingIsToldApartFromText) {
