@@ -284,8 +284,9 @@ bool Engine::State::load() {
   const std::uint64_t state_bytes =
       has_state ? LlamaDecoder::state_bytes(*model, options.kv_type) : 0;
   ContextOptions context;
-  context.context_tokens =
-      options.context_tokens > 0 ? options.context_tokens : default_context(model->facts(), options.models_here);
+  context.context_tokens = options.context_tokens > 0
+                               ? options.context_tokens
+                               : default_context(model->facts(), options.models_here);
   context.batch_tokens = options.batch_tokens;
   if (images) {
     context.image_tokens = std::min(images->most_tokens(), context.context_tokens);
@@ -401,8 +402,8 @@ bool Engine::State::is_stopping() const {
   return stopping;
 }
 
-/// A store that takes nothing in looks like one that works, only slower. Once, when all that is to be
-/// stored should have been.
+/// A store that takes nothing in looks like one that works, only slower. Once, when all that is to
+/// be stored should have been.
 void Engine::State::warn_of_an_idle_store() {
   if (store_was_checked || !is_store_inert(stats))
     return;
