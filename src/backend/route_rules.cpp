@@ -49,9 +49,7 @@ struct Size {
     return size(block.description);
   }
 
-  static std::int64_t size(std::string_view text) {
-    return static_cast<std::int64_t>(text.size());
-  }
+  static std::int64_t size(std::string_view text) { return static_cast<std::int64_t>(text.size()); }
 };
 
 bool fits(const std::optional<bool>& wanted, bool is) {
@@ -142,9 +140,8 @@ bool glob_matches(std::string_view glob, std::string_view text) {
   return g == glob.size();
 }
 
-const std::vector<RouteTarget>& targets_for(const RoutingTable& table,
-                                            const anthropic::Request& request,
-                                            const Caller& caller) {
+const std::vector<RouteTarget>&
+targets_for(const RoutingTable& table, const anthropic::Request& request, const Caller& caller) {
   std::optional<std::int64_t> tokens;
   for (const RouteRule& rule : table.rules)
     if (holds(rule, request, caller, tokens))
@@ -157,16 +154,14 @@ std::expected<void, std::string> check_routing(const RoutingTable& table,
   for (std::size_t i = 0; i < table.rules.size(); ++i) {
     const RouteRule& rule = table.rules[i];
     const std::string where = std::format("rule {}", i + 1);
-    if (auto checked =
-            check_targets(where, rule.targets, backends, table.allow_cloud_fallback);
+    if (auto checked = check_targets(where, rule.targets, backends, table.allow_cloud_fallback);
         !checked)
       return checked;
     if (rule.min_tokens < 0 || rule.max_tokens < 0 ||
         (rule.max_tokens > 0 && rule.max_tokens < rule.min_tokens))
       return std::unexpected(where + " has a range of tokens that no prompt is in");
   }
-  return check_targets("the default route", table.otherwise, backends,
-                       table.allow_cloud_fallback);
+  return check_targets("the default route", table.otherwise, backends, table.allow_cloud_fallback);
 }
 
 } // namespace anyclaude::backend

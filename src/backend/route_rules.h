@@ -23,13 +23,13 @@ struct RouteTarget {
 
 /// A rule holds for a request when everything that it states does.
 struct RouteRule {
-  std::string model{};             // a glob: '*' any text, '?' one character; case is ignored
-  std::optional<bool> background{}; // a title, a summary, a subagent: nobody looks at the answer
-  std::optional<bool> tools{};      // the request brings tools
-  std::optional<bool> subagent{};   // of Claude Code
+  std::string model{};                // a glob: '*' any text, '?' one character; case is ignored
+  std::optional<bool> background{};   // a title, a summary, a subagent: nobody looks at the answer
+  std::optional<bool> tools{};        // the request brings tools
+  std::optional<bool> subagent{};     // of Claude Code
   std::optional<bool> server_tools{}; // it brings tools that Anthropic's servers carry out
-  std::int64_t min_tokens = 0;     // of the prompt, estimated; 0: any
-  std::int64_t max_tokens = 0;     // 0: any
+  std::int64_t min_tokens = 0;        // of the prompt, estimated; 0: any
+  std::int64_t max_tokens = 0;        // 0: any
   std::vector<RouteTarget> targets{}; // the first that is up; the others are its fallbacks
 };
 
@@ -42,9 +42,8 @@ struct RoutingTable {
 };
 
 /// The targets of the first rule that holds.
-const std::vector<RouteTarget>& targets_for(const RoutingTable& table,
-                                            const anthropic::Request& request,
-                                            const Caller& caller);
+const std::vector<RouteTarget>&
+targets_for(const RoutingTable& table, const anthropic::Request& request, const Caller& caller);
 
 /// Tokens of the prompt, as characters / 4; an image counts as 1,500. Within a third of the truth
 /// for English and code.

@@ -15,9 +15,9 @@ namespace anyclaude::backend {
 bool offers_server_tool(const anthropic::Request& request);
 
 /// The whole answer to a request that is made for a call of such a tool: the call, the result that
-/// the tool is unavailable, a sentence that says so. Nothing for every other request. It is made for
-/// one where tool_choice demands it, or where a session of Claude Code brings no other tools: so
-/// asks its WebSearch, which shows the error. Source of the blocks:
+/// the tool is unavailable, a sentence that says so. Nothing for every other request. It is made
+/// for one where tool_choice demands it, or where a session of Claude Code brings no other tools:
+/// so asks its WebSearch, which shows the error. Source of the blocks:
 /// https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/web-search-tool (Errors)
 std::optional<std::vector<anthropic::Event>>
 unavailable_server_tool(const anthropic::Request& request, const Caller& caller);

@@ -245,8 +245,8 @@ void Reader::read_backend(const std::string& name, const toml::node& node) {
     std::string kinds;
     for (const launch::ServerKind& one : launch::server_kinds())
       kinds += std::string(one.mode) + ", ";
-    fault(*kind, std::format("\"backends.{}\" needs a kind; there are {}openai and local", name,
-                             kinds));
+    fault(*kind,
+          std::format("\"backends.{}\" needs a kind; there are {}openai and local", name, kinds));
   }
   if (backend.kind == "openai" && backend.urls.empty())
     fault(node, std::format("\"backends.{}\" needs a url: where its OpenAI API is", name));

@@ -23,7 +23,7 @@ struct BackendConfig {
   std::string kind; // a mode with a server, "openai", or kLocal; by default the name
   std::vector<std::string>
       urls{};                // the first is `url`, the others are `replicas`; empty: found here
-  std::string model{}; // as a person names it (launch::resolve_model()); of kLocal absolute
+  std::string model{};       // as a person names it (launch::resolve_model()); of kLocal absolute
   std::string api_key_env{}; // the variable that holds the key
   std::filesystem::path api_key_file{}; // the file that holds it
   int context_tokens = 0;               // 0: what the server says, or model and memory allow

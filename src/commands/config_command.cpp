@@ -127,7 +127,8 @@ std::vector<std::string> faults_of(const Config& config) {
     if (const auto key = api_key_of(backend); !key)
       faults.push_back(key.error());
     if (backend.kind == kLocal && !std::filesystem::is_regular_file(backend.model, failed))
-      faults.push_back(std::format("backend {}: there is no model file {}", backend.name, backend.model));
+      faults.push_back(
+          std::format("backend {}: there is no model file {}", backend.name, backend.model));
     const launch::ServerKind* kind = launch::find_server_kind(backend.kind);
     if (!kind || !backend.urls.empty() || backend.model.empty())
       continue;

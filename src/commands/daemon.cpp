@@ -100,7 +100,8 @@ std::string store_numbers(const DaemonBackend& backend, const std::string& model
 class Daemon {
  public:
   explicit Daemon(const DaemonOptions& options)
-      : options_(options), stats_(open_history()), token_(options.token.empty() ? text::random_text(32) : options.token) {
+      : options_(options), stats_(open_history()),
+        token_(options.token.empty() ? text::random_text(32) : options.token) {
     status_.version = program_version();
     status_.pid = ::getpid();
     status_.mode = options.mode;
@@ -165,9 +166,8 @@ std::optional<std::string> Daemon::document(const std::string& name, const std::
   if (name == "state" && gateway_)
     return gateway_->state();
   if (name == "store" && backend_)
-    return backend_->embedded()
-               ? store_numbers(*backend_, status_.model_id, argument)
-               : std::string("{}");
+    return backend_->embedded() ? store_numbers(*backend_, status_.model_id, argument)
+                                : std::string("{}");
   if (name == "request" && options_.keeps_longest_request)
     return longest_request_;
   return std::nullopt;

@@ -65,7 +65,7 @@ class DaemonBackend {
   const DaemonOptions options_;
   const std::function<void()> on_change_;
   const std::shared_ptr<prompt::ToolOrder> tool_order_; // one for all backends
-  std::unique_ptr<upstream::Client> client_; // for servers; null: there are none
+  std::unique_ptr<upstream::Client> client_;            // for servers; null: there are none
   std::optional<gateway::PassThroughOptions> cloud_;
   std::shared_ptr<backend::Backend> backend_;
   std::vector<std::shared_ptr<backend::Embedded>> engines_;

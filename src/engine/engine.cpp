@@ -287,8 +287,9 @@ bool Engine::State::load() {
   const std::uint64_t state_bytes =
       has_state ? LlamaDecoder::state_bytes(*model, options.kv_type) : 0;
   ContextOptions context;
-  context.context_tokens =
-      options.context_tokens > 0 ? options.context_tokens : default_context(model->facts(), options.models_here);
+  context.context_tokens = options.context_tokens > 0
+                               ? options.context_tokens
+                               : default_context(model->facts(), options.models_here);
   context.batch_tokens = options.batch_tokens;
   if (images) {
     context.image_tokens = std::min(images->most_tokens(), context.context_tokens);

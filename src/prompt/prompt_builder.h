@@ -48,8 +48,9 @@ struct Prompt {
 /// How requests become prompts.
 struct PromptOptions {
   Layout layout = Layout::stable_first;
-  std::shared_ptr<ToolOrder> tool_order{}; // shared by all prompts of a server; null: one of its own
-  std::filesystem::path replay_folder{};     // where answers are kept; empty: in memory only
+  std::shared_ptr<ToolOrder>
+      tool_order{};                      // shared by all prompts of a server; null: one of its own
+  std::filesystem::path replay_folder{}; // where answers are kept; empty: in memory only
   /// What is longer than this by far is not tokenized to its end, and not usable.
   std::size_t most_tokens = std::numeric_limits<std::size_t>::max();
   std::string model{}; // tells models' answers apart there

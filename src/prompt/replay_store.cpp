@@ -306,7 +306,8 @@ ReplayStore::change(const std::deque<std::shared_ptr<const ReplayTurn>>& turns,
   };
   const auto touch = [this](const ConversationKey& key) {
     const auto conversation = writer_->conversation_of(key);
-    return !conversation || writer_->grow.bind(text::unix_milliseconds()).bind(0).bind(*conversation).run();
+    return !conversation ||
+           writer_->grow.bind(text::unix_milliseconds()).bind(0).bind(*conversation).run();
   };
   const auto write = [this](const auto& turn) { return insert(*turn); };
   if (writer_->connection.run("BEGIN IMMEDIATE") && std::ranges::all_of(damaged, remove) &&
@@ -348,8 +349,10 @@ bool ReplayStore::insert(const ReplayTurn& turn) {
         .bind(std::as_bytes(std::span(each.tokens)))
         .bind(std::as_bytes(std::span(each.boundaries)))
         .bind(checksum(each, parent));
-    if (!writer_->insert.run() ||
-        !writer_->grow.bind(text::unix_milliseconds()).bind(size_of(each)).bind(*conversation).run())
+    if (!writer_->insert.run() || !writer_->grow.bind(text::unix_milliseconds())
+                                       .bind(size_of(each))
+                                       .bind(*conversation)
+                                       .run())
       return false;
   }
   return true;

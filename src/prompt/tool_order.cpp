@@ -13,10 +13,10 @@ namespace anyclaude::prompt {
 
 namespace {
 
-/// Claude Code's sets of tools are nested: agents that only read have the first of these, those that
-/// also write have the second, the main loop has all. Names of 2.1.197 to 2.1.330.
-constexpr std::array<std::string_view, 8> kEveryAgent = {
-    "Bash", "Read", "Skill", "ToolSearch", "Grep", "Glob", "WebFetch", "WebSearch"};
+/// Claude Code's sets of tools are nested: agents that only read have the first of these, those
+/// that also write have the second, the main loop has all. Names of 2.1.197 to 2.1.330.
+constexpr std::array<std::string_view, 8> kEveryAgent = {"Bash", "Read", "Skill",    "ToolSearch",
+                                                         "Grep", "Glob", "WebFetch", "WebSearch"};
 constexpr std::array<std::string_view, 5> kWriters = {"Agent", "Task", "Edit", "Write",
                                                       "NotebookEdit"};
 constexpr std::array<std::string_view, 8> kMainLoop = {
@@ -63,7 +63,8 @@ ToolOrder::Order& ToolOrder::of(const std::string& tenant) {
   for (std::string line; std::getline(file, line);) {
     if (line.empty())
       order.is_begun = true;
-    else if (file.good() && order.ranks.size() < kNames) // one without its end was not written whole
+    else if (file.good() &&
+             order.ranks.size() < kNames) // one without its end was not written whole
       order.learn(line);
   }
   return order;

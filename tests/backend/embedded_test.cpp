@@ -312,12 +312,12 @@ TEST_F(EmbeddedTest, ADemandedCallComesFromAnyModel) {
 }
 
 TEST_F(EmbeddedTest, StructuredOutputIsJsonOfItsSchema) {
-  const Json schema = {{"type", "object"},
-                       {"required", {"title", "ok"}},
-                       {"additionalProperties", false},
-                       {"properties",
-                        {{"title", {{"type", "string"}, {"maxLength", 20}}},
-                         {"ok", {{"type", "boolean"}}}}}};
+  const Json schema = {
+      {"type", "object"},
+      {"required", {"title", "ok"}},
+      {"additionalProperties", false},
+      {"properties",
+       {{"title", {{"type", "string"}, {"maxLength", 20}}}, {"ok", {{"type", "boolean"}}}}}};
   const auto request =
       request_of({{"output_config", {{"format", {{"type", "json_schema"}, {"schema", schema}}}}},
                   {"temperature", 1},
@@ -333,9 +333,8 @@ TEST_F(EmbeddedTest, StructuredOutputIsJsonOfItsSchema) {
 
 TEST_F(EmbeddedTest, ADemandedServerToolIsUnavailable) {
   const Json tool = {{"type", "web_search_20250305"}, {"name", "web_search"}};
-  const auto request =
-      request_of({{"tools", Json::array({tool})},
-                  {"tool_choice", {{"type", "tool"}, {"name", "web_search"}}}});
+  const auto request = request_of({{"tools", Json::array({tool})},
+                                   {"tool_choice", {{"type", "tool"}, {"name", "web_search"}}}});
   const Answer said = answer(random(), request);
   EXPECT_EQ(said.order(), "svtF");
   EXPECT_EQ(said.last<anthropic::ServerToolUnavailable>()->name, "web_search");
@@ -411,7 +410,7 @@ TEST_F(EmbeddedTest, ATokenMayEndACallAndBeginTheNext) {
                                      {"tools", Json::array({tool})},
                                      {"max_tokens", 400}}));
   EXPECT_EQ(said.order(), "pstuiuiF");
-  EXPECT_EQ(said.input(), R"({"command": "ls"}{"command": "cat counted.txt"})");
+  EXPECT_EQ(said.input(), R"({"command":"ls"}{"command":"cat counted.txt"})");
 }
 
 TEST_F(EmbeddedTest, ThinkingIsToldApartFromText) {

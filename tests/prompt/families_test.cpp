@@ -89,7 +89,8 @@ TEST(FamilyPrompts, MistralKeepsToolsAtTheFirstQuestion) {
       << prompt;
 }
 
-/// Of a history that was generated elsewhere; what was generated here is replayed with its thinking.
+/// Of a history that was generated elsewhere; what was generated here is replayed with its
+/// thinking.
 TEST(FamilyPrompts, OldThinkingIsKeptOrDroppedAsTheTemplateDoes) {
   const std::string forgetful = forgetful_template();
   const std::string thought = R"({"type":"thinking","thinking":"THOUGHT","signature":"theirs"},)";
@@ -127,7 +128,8 @@ TEST(FamilyPrompts, EffortFollowsTheRequest) {
   EXPECT_EQ(level(R"("output_config":{"effort":"max"},)"), "high");
   EXPECT_EQ(level(R"("thinking":{"type":"disabled"},"output_config":{"effort":"high"},)"), "low");
   const auto budget = [&](int tokens) {
-    return level(R"("thinking":{"type":"enabled","budget_tokens":)" + std::to_string(tokens) + "},");
+    return level(R"("thinking":{"type":"enabled","budget_tokens":)" + std::to_string(tokens) +
+                 "},");
   };
   EXPECT_EQ(budget(4096), "low");
   EXPECT_EQ(budget(16384), "medium");
