@@ -347,12 +347,6 @@ std::expected<Block, Damage> BlockFiles::read(const BlockKey& key,
   return read_block_file(path(key), &fingerprint_, &key, std::move(cells));
 }
 
-void BlockFiles::expect(const BlockKey& key) const {
-  const File file(path(key), O_RDONLY);
-  if (file.is_open())
-    file.expect_all();
-}
-
 void BlockFiles::remove(const BlockKey& key) const {
   ::unlink(path(key).c_str());
   index_->remove(key);

@@ -53,9 +53,6 @@ class BlockFiles {
   /// Reads a block and checks every byte. `cells` is used for them where it is large enough.
   std::expected<Block, Damage> read(const BlockKey& key, std::vector<std::byte> cells = {}) const;
 
-  /// Says that a block will be read soon: the system begins to, and nobody waits for it.
-  void expect(const BlockKey& key) const;
-
   /// Removes a block's file, if there is one.
   void remove(const BlockKey& key) const;
 

@@ -1,6 +1,5 @@
 #include "kv/disk_tier.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <format>
@@ -244,7 +243,6 @@ void DiskTier::recycle(std::vector<std::byte> cells) {
 void DiskTier::run_reader() {
   for (;;) {
     BlockKey key;
-    std::vector<BlockKey> next;
     std::vector<std::byte> cells;
     {
       std::unique_lock lock(mutex_);
@@ -252,10 +250,7 @@ void DiskTier::run_reader() {
       if (stopping_)
         return;
       key = wanted_.front();
-      told_ -= std::min<std::size_t>(told_, 1);
       wanted_.pop_front();
-      next.assign(wanted_.begin() + static_cast<std::ptrdiff_t>(told_), wanted_.end());
-      told_ = wanted_.size();
       if (!spare_.empty()) {
         cells = std::move(spare_.back());
         spare_.pop_back();
@@ -263,11 +258,6 @@ void DiskTier::run_reader() {
       }
     }
     const auto started = std::chrono::steady_clock::now();
-    // A disk gives its best only where much is asked of it at once.
-    if (!next.empty())
-      files_->expect(key); // first, as it is waited for first
-    for (const BlockKey& later : next)
-      files_->expect(later);
     auto block = files_->read(key, std::move(cells));
     const std::chrono::duration<double, std::milli> took =
         std::chrono::steady_clock::now() - started;

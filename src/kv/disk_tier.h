@@ -118,7 +118,6 @@ class DiskTier {
   std::uint64_t waiting_bytes_ = 0;
   std::vector<Outcome> outcomes_;
   std::deque<BlockKey> wanted_;
-  std::size_t told_ = 0;                // of them, from the front: the system reads these already
   std::map<BlockKey, Reading> reading_; // what was asked for
   std::deque<BlockKey> read_;           // of them those that were read, in order
   std::vector<std::vector<std::byte>> spare_;
