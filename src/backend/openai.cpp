@@ -174,7 +174,8 @@ OpenAi::start(const anthropic::Request& request, const Caller& caller, EventSink
     return std::make_unique<Generation>();
   }
   const auto facts = server_->facts_within(kPatience);
-  if (facts.model.empty() && caller.model.empty()) // it has not said which it has, so nothing can be asked of it
+  // It has not said which it has, so nothing can be asked of it.
+  if (facts.model.empty() && caller.model.empty())
     return std::unexpected(Error{ErrorKind::overloaded, facts.health.detail});
 
   ChatRequest chat = make_chat(request, caller, facts);
@@ -192,26 +193,25 @@ OpenAi::start(const anthropic::Request& request, const Caller& caller, EventSink
 
   answer::Format format = prompt::answer_format(request, {});
   format.seal = seal_;
-  OpenAiAnswer::Options answer{
-      .dialect = dialect_,
-      .base_url = options_.base_url,
-      .request = address_.request("POST", "/v1/chat/completions"),
-      .chat = std::move(chat),
-      .max_tokens = request.max_tokens,
-      .stream = {.format = std::move(format),
-                 .stop_sequences = request.stop_sequences,
-                 .estimated_prompt = std::lround(estimate),
-                 .context_tokens = facts.context_tokens,
-                 .max_tokens = request.max_tokens,
-                 .caching = request.caching,
-                 .reports_cached = dialect_.reports_cached,
-                 .server = server_name(dialect_, options_.base_url)},
-      .tries = options_.tries,
-      .pause = options_.first_pause,
-      .server = server_,
-      .learned = learned_,
-      .affinity = affinity_,
-      .session_key = caller.session_key};
+  OpenAiAnswer::Options answer{.dialect = dialect_,
+                               .base_url = options_.base_url,
+                               .request = address_.request("POST", "/v1/chat/completions"),
+                               .chat = std::move(chat),
+                               .max_tokens = request.max_tokens,
+                               .stream = {.format = std::move(format),
+                                          .stop_sequences = request.stop_sequences,
+                                          .estimated_prompt = std::lround(estimate),
+                                          .context_tokens = facts.context_tokens,
+                                          .max_tokens = request.max_tokens,
+                                          .caching = request.caching,
+                                          .reports_cached = dialect_.reports_cached,
+                                          .server = server_name(dialect_, options_.base_url)},
+                               .tries = options_.tries,
+                               .pause = options_.first_pause,
+                               .server = server_,
+                               .learned = learned_,
+                               .affinity = affinity_,
+                               .session_key = caller.session_key};
   answer.request.headers.emplace_back("Accept", "text/event-stream");
   answer.request.headers.append_range(affinity_->headers(caller.session_key));
   answer.request.idle_time = options_.idle_time;

@@ -91,8 +91,9 @@ std::expected<void, std::string> check_targets(const std::string& where,
     if (target.backend != kCloud || i == 0)
       continue;
     if (!allow_cloud)
-      return std::unexpected(where + " falls back to the real Claude: set cloud = true in [fallback] "
-                                     "if prompts may leave this machine, or take it out");
+      return std::unexpected(where +
+                             " falls back to the real Claude: set cloud = true in [fallback] "
+                             "if prompts may leave this machine, or take it out");
     if (target.model.empty())
       return std::unexpected(where + " falls back to the real Claude without saying to which "
                                      "model, as claude:MODEL; a local model's name means nothing "

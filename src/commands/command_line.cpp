@@ -261,13 +261,12 @@ std::expected<void, std::string> complete(ServingOptions& options, const Setup& 
   if (daemon.mode == "local")
     return complete_local(options, config);
   if (const std::string names = given(options.of_our_engine); !names.empty())
-    return std::unexpected(std::format("{} only for mode local, whose engine is inside: leave it "
-                                       "out in mode {}, where {}",
-                                       names.contains(',') ? names + " are" : names + " is",
-                                       daemon.mode,
-                                       daemon.mode == backend::kCloud
-                                           ? "the real Claude answers"
-                                           : "the server has settings of its own"));
+    return std::unexpected(
+        std::format("{} only for mode local, whose engine is inside: leave it "
+                    "out in mode {}, where {}",
+                    names.contains(',') ? names + " are" : names + " is", daemon.mode,
+                    daemon.mode == backend::kCloud ? "the real Claude answers"
+                                                   : "the server has settings of its own"));
   return daemon.mode == backend::kCloud ? std::expected<void, std::string>{}
                                         : complete_server(options, config);
 }

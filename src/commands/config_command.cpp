@@ -100,7 +100,9 @@ void print_config(const Config& config) {
 std::expected<void, std::string> check_routing_of(const Config& config, const std::string& mode) {
   backend::RoutingTable table = config.routes;
   const bool names_cloud = [&] {
-    const auto is_cloud = [](const backend::RouteTarget& t) { return t.backend == backend::kCloud; };
+    const auto is_cloud = [](const backend::RouteTarget& t) {
+      return t.backend == backend::kCloud;
+    };
     return std::ranges::any_of(table.otherwise, is_cloud) ||
            std::ranges::any_of(table.rules, [&](const backend::RouteRule& rule) {
              return std::ranges::any_of(rule.targets, is_cloud);

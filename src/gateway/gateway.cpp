@@ -325,12 +325,11 @@ void Gateway::pass_on(const Asked& asked, const std::string& model) {
       .on_end = is_message ? recorder(asked) : OnEnd([what = asked.what()](const auto& ended) {
         spdlog::info("{} {} {} total_ms={:.1f}", what, ended.status, ended.id, ended.total_ms);
       }),
-      .refuse =
-          [id = asked.request_id, wait = options_.retry_after](Responder& responder,
-                                                               const std::string& message) {
-            ErrorReply reply = error_reply({ErrorKind::overloaded, message}, id, wait);
-            responder.respond(reply.status, std::move(reply.headers), std::move(reply.body));
-          }};
+      .refuse = [id = asked.request_id, wait = options_.retry_after](Responder& responder,
+                                                                     const std::string& message) {
+        ErrorReply reply = error_reply({ErrorKind::overloaded, message}, id, wait);
+        responder.respond(reply.status, std::move(reply.headers), std::move(reply.body));
+      }};
   cloud_->forward(std::move(asked.request), asked.responder, std::move(errand));
 }
 

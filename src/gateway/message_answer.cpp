@@ -153,7 +153,8 @@ void MessageAnswer::show(const anthropic::Event& event) const {
   if (const auto* progress = std::get_if<anthropic::PrefillProgress>(&event)) {
     options_.live->prefilled(account_.record.id, progress->done, progress->total);
   } else if (std::holds_alternative<anthropic::Started>(event)) {
-    options_.live->answering(account_.record.id, account_.record.reused_tokens, account_.record.prompt_tokens);
+    options_.live->answering(account_.record.id, account_.record.reused_tokens,
+                             account_.record.prompt_tokens);
   } else if (has_content(event)) {
     options_.live->sent_piece(account_.record.id);
   }

@@ -1,5 +1,4 @@
 #include "anthropic/json_text.h"
-
 #include "text/utf8.h"
 
 #include <gtest/gtest.h>
@@ -11,8 +10,8 @@ namespace {
 
 rc::Gen<std::string> texts() {
   const auto piece = rc::gen::element<std::string>(
-      "plain words ", "\"", "\\", "\n", "\r\t\b\f", std::string(1, '\0'), "\x1f", "\x7f", "é", "漢字", "😀",
-      "\xff", "\xe2\x82", "\xc0\xaf", "\xed\xa0\x80", "</script>");
+      "plain words ", "\"", "\\", "\n", "\r\t\b\f", std::string(1, '\0'), "\x1f", "\x7f", "é",
+      "漢字", "😀", "\xff", "\xe2\x82", "\xc0\xaf", "\xed\xa0\x80", "</script>");
   return rc::gen::map(rc::gen::container<std::vector<std::string>>(piece), [](const auto& pieces) {
     std::string text;
     for (const std::string& each : pieces)
@@ -30,18 +29,16 @@ rc::Gen<Json> values(int depth) {
       rc::gen::element<Json>(nullptr, true, false, Json::array(), Json::object()));
   if (depth == 0)
     return scalar;
-  const auto array =
-      rc::gen::map(rc::gen::container<std::vector<Json>>(values(depth - 1)),
-                   [](const std::vector<Json>& items) { return Json(items); });
-  const auto object = rc::gen::map(
-      rc::gen::container<std::vector<std::pair<std::string, Json>>>(
-          rc::gen::pair(texts(), values(depth - 1))),
-      [](const auto& members) {
-        Json made = Json::object();
-        for (const auto& [key, value] : members)
-          made[key] = value;
-        return made;
-      });
+  const auto array = rc::gen::map(rc::gen::container<std::vector<Json>>(values(depth - 1)),
+                                  [](const std::vector<Json>& items) { return Json(items); });
+  const auto object = rc::gen::map(rc::gen::container<std::vector<std::pair<std::string, Json>>>(
+                                       rc::gen::pair(texts(), values(depth - 1))),
+                                   [](const auto& members) {
+                                     Json made = Json::object();
+                                     for (const auto& [key, value] : members)
+                                       made[key] = value;
+                                     return made;
+                                   });
   return rc::gen::oneOf(scalar, array, object);
 }
 
