@@ -65,8 +65,8 @@ TEST(BenchChart, AScaleThatIsLogarithmicSaysSo) {
     value *= 100; // 10,000 times the shortest
   const Chart chart(result);
   EXPECT_THAT(chart.words, Contains(HasSubstr("logarithmic scale")));
-  EXPECT_THAT(chart.words,
-              ::testing::IsSupersetOf({"10.0 ms", "100 ms", "1.00 s", "10.0 s", "100 s"}));
+  for (const char* tick : {"10.0 ms", "100 ms", "1.00 s", "10.0 s", "100 s"})
+    EXPECT_THAT(chart.words, Contains(tick));
   EXPECT_GT(chart.bars[1], 2); // can be seen
   EXPECT_LT(chart.bars[1], chart.bars[2]);
 }
