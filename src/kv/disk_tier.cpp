@@ -198,10 +198,7 @@ void DiskTier::forget(const BlockKey& key) {
   const std::scoped_lock lock(mutex_);
   reading_.erase(key);
   std::erase(read_, key);
-  if (const auto found = std::ranges::find(wanted_, key); found != wanted_.end()) {
-    told_ -= found - wanted_.begin() < static_cast<std::ptrdiff_t>(told_) ? 1 : 0;
-    wanted_.erase(found);
-  }
+  std::erase(wanted_, key);
 }
 
 /// With the lock held.
