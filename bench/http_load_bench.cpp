@@ -4,11 +4,12 @@
 //   http_load_bench serve
 //       prints its port and answers: POST /v1/chat/completions as OpenAI's API does and POST
 //       /v1/messages as Anthropic's, as a stream where the body says "stream":true; GET /v1/models;
-//       anything else {}. With the header x-pace: MS it pauses so long before each event of a stream.
+//       anything else {}. With the header x-pace: MS it pauses so long before each event of a
+//       stream.
 //   http_load_bench load PORT TARGET BODY_FILE CLIENTS SECONDS [HEADER...]
-//       asks again and again for SECONDS with that many connections; with 0, once on each of them, all
-//       at the same time. Prints one JSON object: requests, failed, seconds, and the milliseconds to the
-//       first and to the last byte of an answer (p50, p99).
+//       asks again and again for SECONDS with that many connections; with 0, once on each of them,
+//       all at the same time. Prints one JSON object: requests, failed, seconds, and the
+//       milliseconds to the first and to the last byte of an answer (p50, p99).
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -143,8 +144,9 @@ std::string chunk(std::string_view data) {
 }
 
 std::string whole(std::string_view body) {
-  return std::format("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{}",
-                     body.size(), body);
+  return std::format(
+      "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{}",
+      body.size(), body);
 }
 
 /// Answers of some twenty tokens.
@@ -165,15 +167,15 @@ struct Answers {
                             choices, more)));
     };
     const auto add_anthropic = [this](std::string_view name, std::string_view rest) {
-      anthropic.push_back(chunk(
-          std::format("event: {0}\ndata: {{\"type\":\"{0}\"{1}}}\n\n", name, rest)));
+      anthropic.push_back(
+          chunk(std::format("event: {0}\ndata: {{\"type\":\"{0}\"{1}}}\n\n", name, rest)));
     };
     add_openai(R"({"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null})");
-    add_anthropic("message_start",
-                  R"(,"message":{"id":"msg_1","type":"message","role":"assistant","model":"m",)"
-                  R"("content":[],"stop_reason":null,"usage":{"input_tokens":9,"output_tokens":1}})");
-    add_anthropic("content_block_start",
-                  R"(,"index":0,"content_block":{"type":"text","text":""})");
+    add_anthropic(
+        "message_start",
+        R"(,"message":{"id":"msg_1","type":"message","role":"assistant","model":"m",)"
+        R"("content":[],"stop_reason":null,"usage":{"input_tokens":9,"output_tokens":1}})");
+    add_anthropic("content_block_start", R"(,"index":0,"content_block":{"type":"text","text":""})");
     for (int i = 0; i < kWords; ++i) {
       add_openai(R"({"index":0,"delta":{"content":" word"},"finish_reason":null})");
       add_anthropic("content_block_delta",
@@ -359,8 +361,7 @@ int load(const std::vector<std::string>& arguments) {
   std::latch ready(static_cast<std::ptrdiff_t>(clients) + 1);
   std::vector<std::jthread> threads;
   for (std::size_t i = 0; i < clients; ++i)
-    threads.emplace_back(
-        [&] { client(port, request, time, ready, result); });
+    threads.emplace_back([&] { client(port, request, time, ready, result); });
   ready.arrive_and_wait();
   const auto begin = Clock::now();
   threads.clear();

@@ -1,5 +1,4 @@
 #include "answer/format.h"
-
 #include "text/letter_case.h"
 
 #include <algorithm>

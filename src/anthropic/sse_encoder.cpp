@@ -142,9 +142,9 @@ std::string SseEncoder::on(const ToolInputDelta& event) {
 }
 
 std::string SseEncoder::on(const ServerToolUnavailable& event) {
-  std::string out = open(Block::tool_use, R"({"type":"server_tool_use","id":)" +
-                                              json_string(event.id) + R"(,"name":)" +
-                                              json_string(event.name) + R"(,"input":{}})");
+  std::string out =
+      open(Block::tool_use, R"({"type":"server_tool_use","id":)" + json_string(event.id) +
+                                R"(,"name":)" + json_string(event.name) + R"(,"input":{}})");
   out += delta("input_json_delta", "partial_json", event.input_json);
   out += open(Block::server_tool_result, unavailable_result(event));
   return out + close();

@@ -130,7 +130,7 @@ class Backend {
 
   /// Set when `request` is not for this backend to answer, but for the real Claude.
   virtual std::optional<PassedOn> passes_through(const anthropic::Request& /*request*/,
-                                                    const Caller& /*caller*/) const {
+                                                 const Caller& /*caller*/) const {
     return std::nullopt;
   }
 

@@ -77,9 +77,8 @@ struct Race::Guard {
   bool spent = false; // the backend has refused: letting go says nothing more
   ~Guard() {
     if (!spent)
-      race->on_event(index,
-                     anthropic::Failed{{ErrorKind::api, race->candidates_[index].name +
-                                                            " stopped without an end."}});
+      race->on_event(index, anthropic::Failed{{ErrorKind::api, race->candidates_[index].name +
+                                                                   " stopped without an end."}});
   }
 };
 

@@ -43,10 +43,10 @@ struct Candidate {
   std::string model; // to ask for; empty: its own
 };
 
-/// Asks the first candidate, and the next one when it fails before the client has been sent any part
-/// of the answer, in a way that another server may not: it is dead, full, or at fault. Each failure
-/// and success is noted with its replica. What start() of Backend says of threads and the sink holds
-/// here too. `candidates` must not be empty; `retries` must outlive the Generation.
+/// Asks the first candidate, and the next one when it fails before the client has been sent any
+/// part of the answer, in a way that another server may not: it is dead, full, or at fault. Each
+/// failure and success is noted with its replica. What start() of Backend says of threads and the
+/// sink holds here too. `candidates` must not be empty; `retries` must outlive the Generation.
 std::expected<std::unique_ptr<Generation>, anthropic::Error>
 start_with_failover(std::vector<Candidate> candidates, const anthropic::Request& request,
                     const Caller& caller, EventSink sink, RetryThread& retries);

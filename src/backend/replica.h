@@ -18,8 +18,8 @@ struct HealthPolicy {
 /// One of the servers that answer for a backend's name, and whether it is up. Thread-safe.
 class Replica {
  public:
-  /// `id` must stay the same for the same server, since it chooses whose conversations go there: its
-  /// address. Up until something says otherwise.
+  /// `id` must stay the same for the same server, since it chooses whose conversations go there:
+  /// its address. Up until something says otherwise.
   Replica(std::string id, std::shared_ptr<Backend> backend, HealthPolicy policy = {})
       : id_(std::move(id)), backend_(std::move(backend)), policy_(policy) {}
 

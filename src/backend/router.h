@@ -48,8 +48,8 @@ struct ReplicaStatus {
 /// A thread of its own asks every server for its health.
 class Router : public Backend {
  public:
-  /// `cloud`: whether the real Claude can be reached, so that rules may name it. The error says what
-  /// is wrong with the rules or the backends.
+  /// `cloud`: whether the real Claude can be reached, so that rules may name it. The error says
+  /// what is wrong with the rules or the backends.
   static std::expected<std::unique_ptr<Router>, std::string>
   make(RouterOptions options, std::vector<NamedBackend> backends, bool cloud);
   ~Router() override;
@@ -69,7 +69,7 @@ class Router : public Backend {
   std::expected<int, anthropic::Error>
   count_tokens(const anthropic::Request& request) const override;
   std::optional<PassedOn> passes_through(const anthropic::Request& request,
-                                            const Caller& caller) const override;
+                                         const Caller& caller) const override;
   std::expected<std::unique_ptr<Generation>, anthropic::Error>
   start(const anthropic::Request& request, const Caller& caller, EventSink sink) override;
 

@@ -11,12 +11,14 @@
 
 namespace anyclaude::backend {
 
-/// Tells a router in front of several servers which requests belong to one conversation, so that they
-/// come to the server whose cache knows it. Each router has its own way; a server that is none does
-/// not mind.
-///   vLLM production stack  --routing-logic session --session-key NAME: the header of that name. Its
+/// Tells a router in front of several servers which requests belong to one conversation, so that
+/// they come to the server whose cache knows it. Each router has its own way; a server that is none
+/// does not mind.
+///   vLLM production stack  --routing-logic session --session-key NAME: the header of that name.
+///   Its
 ///                          tutorials take x-user-id, others x-session-id.
-///     https://github.com/vllm-project/production-stack, src/vllm_router/README.md, tutorials/08-*.md
+///     https://github.com/vllm-project/production-stack, src/vllm_router/README.md,
+///     tutorials/08-*.md
 ///   SGLang's router (SMG)  x-smg-routing-key, with the policies that keep conversations together
 ///     https://github.com/smg-project/smg-docs, concepts/routing/sticky-sessions.md
 ///   llm-d                  the cookie llm-d-session, which its session-affinity-scorer hands out

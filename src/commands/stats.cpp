@@ -37,7 +37,8 @@ std::string bar(std::int64_t part, std::int64_t whole) {
   std::string text;
   for (int cell = 0; cell < kCells; ++cell) {
     const int filled = std::clamp(eighths - cell * 8, 0, 8);
-    text += filled == 0 ? std::string(" ") : std::string("\xE2\x96") + static_cast<char>(0x90 - filled);
+    text +=
+        filled == 0 ? std::string(" ") : std::string("\xE2\x96") + static_cast<char>(0x90 - filled);
   }
   return text;
 }
@@ -52,8 +53,9 @@ std::string line(const Period& period) {
 }
 
 void print_table(const std::vector<Period>& days, const Period& all) {
-  std::string text = std::format("{:<12}{:>9}{:>15}{:>6} {:8}{:>10}{:>10}{:>14}\n", "day",
-                                 "requests", "prompt tokens", "", "reused", "cold", "warm", "saved");
+  std::string text =
+      std::format("{:<12}{:>9}{:>15}{:>6} {:8}{:>10}{:>10}{:>14}\n", "day", "requests",
+                  "prompt tokens", "", "reused", "cold", "warm", "saved");
   for (const Period& day : days)
     text += line(day);
   text += "\n" + line(all);

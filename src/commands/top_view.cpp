@@ -3,9 +3,8 @@
 #include "text/clock.h"
 #include "text/quantity.h"
 
-#include <nlohmann/json.hpp>
-
 #include <ftxui/screen/screen.hpp>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -71,11 +70,11 @@ Element head(const Json& state) {
 Element savings(const Json& state) {
   const Json today = state.value("today", Json::object());
   const Json kept = state.value("kept", Json::object());
-  return ftxui::text(std::format(
-      "saved {} today, {} in all · {} reused · cold {}, warm {}",
-      duration(number(today, "saved_ms")), duration(number(kept, "saved_ms")),
-      text::percent(number(today, "reused_tokens"), number(today, "prompt_tokens")),
-      time_of(kept, "cold_ms"), time_of(kept, "warm_ms")));
+  return ftxui::text(
+      std::format("saved {} today, {} in all · {} reused · cold {}, warm {}",
+                  duration(number(today, "saved_ms")), duration(number(kept, "saved_ms")),
+                  text::percent(number(today, "reused_tokens"), number(today, "prompt_tokens")),
+                  time_of(kept, "cold_ms"), time_of(kept, "warm_ms")));
 }
 
 Element memory(const Json& state) {
@@ -83,8 +82,8 @@ Element memory(const Json& state) {
   if (!engine.is_object())
     return ftxui::text("KV cache: kept by the server that answers");
   const double cells = std::max(real(engine, "cells"), 1.0);
-  const auto outside =
-      static_cast<std::uint64_t>(number(engine, "stored_bytes") + number(engine, "checkpoint_bytes"));
+  const auto outside = static_cast<std::uint64_t>(number(engine, "stored_bytes") +
+                                                  number(engine, "checkpoint_bytes"));
   return ftxui::hbox(
       {ftxui::text("KV cache "),
        ftxui::gauge(static_cast<float>(real(engine, "cells_used") / cells)) |
@@ -108,16 +107,15 @@ std::string phase_words(const Json& request) {
 Element live_row(const Json& request, int bar) {
   const double prompt = std::max(real(request, "prompt_tokens"), 1.0);
   const bool generating = words(request, "phase") == "generating";
-  return ftxui::hbox(
-      {cell(words(request, "id").substr(0, 12), 13), cell(phase_words(request), 24),
-       ftxui::gauge(static_cast<float>(real(request, "done_tokens") / prompt)) |
-           ftxui::size(ftxui::WIDTH, ftxui::EQUAL, bar),
-       right(grouped(number(request, "prompt_tokens")), 9),
-       right(generating ? text::percent(number(request, "reused_tokens"),
-                                        number(request, "prompt_tokens"))
-                        : "-",
-             8),
-       right(time_of(request, "waited_ms"), 11)});
+  return ftxui::hbox({cell(words(request, "id").substr(0, 12), 13), cell(phase_words(request), 24),
+                      ftxui::gauge(static_cast<float>(real(request, "done_tokens") / prompt)) |
+                          ftxui::size(ftxui::WIDTH, ftxui::EQUAL, bar),
+                      right(grouped(number(request, "prompt_tokens")), 9),
+                      right(generating ? text::percent(number(request, "reused_tokens"),
+                                                       number(request, "prompt_tokens"))
+                                       : "-",
+                            8),
+                      right(time_of(request, "waited_ms"), 11)});
 }
 
 Element live(const Json& state, int columns) {
@@ -135,15 +133,14 @@ Element live(const Json& state, int columns) {
 
 Element ended_row(const Json& record) {
   const std::int64_t status = number(record, "status");
-  return ftxui::hbox({cell(clock_time(number(record, "started_at")), 10),
-                      right(grouped(number(record, "prompt_tokens")), 9),
-                      right(text::percent(number(record, "reused_tokens"),
-                                          number(record, "prompt_tokens")),
-                            8),
-                      right(time_of(record, "ttft_ms"), 14), right(time_of(record, "total_ms"), 12),
-                      right(grouped(number(record, "output_tokens")), 8),
-                      right(status == 499 ? "left" : std::to_string(status), 8) |
-                          (status >= 400 && status != 499 ? ftxui::bold : ftxui::nothing)});
+  return ftxui::hbox(
+      {cell(clock_time(number(record, "started_at")), 10),
+       right(grouped(number(record, "prompt_tokens")), 9),
+       right(text::percent(number(record, "reused_tokens"), number(record, "prompt_tokens")), 8),
+       right(time_of(record, "ttft_ms"), 14), right(time_of(record, "total_ms"), 12),
+       right(grouped(number(record, "output_tokens")), 8),
+       right(status == 499 ? "left" : std::to_string(status), 8) |
+           (status >= 400 && status != 499 ? ftxui::bold : ftxui::nothing)});
 }
 
 Element ended(const Json& state) {
@@ -166,9 +163,10 @@ Element top_view(const Json& state, int columns) {
 
 std::string top_text(const Json& state, int columns, int rows) {
   Element element = top_view(state, columns);
-  auto screen =
-      ftxui::Screen::Create(ftxui::Dimension::Fixed(columns),
-                            rows > 0 ? ftxui::Dimension::Fixed(rows) : ftxui::Dimension::Fit(element, true)); // longer than a screen
+  auto screen = ftxui::Screen::Create(
+      ftxui::Dimension::Fixed(columns),
+      rows > 0 ? ftxui::Dimension::Fixed(rows)
+               : ftxui::Dimension::Fit(element, true)); // longer than a screen
   ftxui::Render(screen, element);
   std::string text;
   for (int y = 0; y < screen.dimy(); ++y) {

@@ -40,8 +40,8 @@ bool has_desktop() {
 #endif
 }
 
-/// A page that leads to `address`. Other users can read command lines, and the address has the token
-/// in it, so the browser is given this file, which only its owner can read.
+/// A page that leads to `address`. Other users can read command lines, and the address has the
+/// token in it, so the browser is given this file, which only its owner can read.
 std::expected<fs::path, std::string> write_way(const fs::path& folder, const std::string& address) {
   const fs::path file = folder / "dashboard.html";
   const fs::path partial = folder / "dashboard.html.partial";

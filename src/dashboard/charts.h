@@ -12,8 +12,8 @@ namespace anyclaude::dashboard {
 /// partly reused prompts differ in shape as well as in colour.
 std::string first_token_chart(std::span<const telemetry::RequestRecord> records);
 
-/// Where the time of one request went, as a bar: waiting, prefill, answer. `longest_ms` is the whole
-/// width.
+/// Where the time of one request went, as a bar: waiting, prefill, answer. `longest_ms` is the
+/// whole width.
 std::string waterfall(const telemetry::RequestRecord& record, double longest_ms);
 
 /// A share of something, as a bar.

@@ -42,7 +42,8 @@ Section state(const View& view) {
                          model.context_tokens > 0
                              ? std::format(", {} tokens of context", grouped(model.context_tokens))
                              : "");
-  return {"state", std::format(R"(<p class="{}">{}</p>)", view.health.ready ? "good" : "bad", words)};
+  return {"state",
+          std::format(R"(<p class="{}">{}</p>)", view.health.ready ? "good" : "bad", words)};
 }
 
 Section totals(const View& view) {
@@ -50,9 +51,9 @@ Section totals(const View& view) {
   const telemetry::Totals& kept = view.kept.totals;
   std::string tiles = "<dl class=\"tiles\">";
   tiles += tile("Time saved today", duration(today.saved_ms), duration(kept.saved_ms) + " in all");
-  tiles += tile("Prompt tokens reused today",
-                text::percent(today.reused_tokens, today.prompt_tokens),
-                text::percent(kept.reused_tokens, kept.prompt_tokens) + " in all");
+  tiles +=
+      tile("Prompt tokens reused today", text::percent(today.reused_tokens, today.prompt_tokens),
+           text::percent(kept.reused_tokens, kept.prompt_tokens) + " in all");
   tiles += tile("First token, cold", shown(view.kept.cold_ms), "median");
   tiles += tile("First token, warm", shown(view.kept.warm_ms), "median");
   tiles += tile("Requests today", grouped(today.requests),
@@ -111,14 +112,16 @@ Section memory(const View& view) {
     return section("memory", "KV cache", "<p class=\"empty\">Kept by the server that answers.</p>");
   const backend::EngineNumbers& engine = *view.engine;
   std::string tiles = "<dl class=\"tiles\">";
-  tiles += tile("Tokens in the model's memory", grouped(static_cast<std::int64_t>(engine.cells_used)),
-                std::format("of {}{}", grouped(static_cast<std::int64_t>(engine.cells)),
-                            share_bar(static_cast<std::int64_t>(engine.cells_used),
-                                      static_cast<std::int64_t>(engine.cells))));
+  tiles +=
+      tile("Tokens in the model's memory", grouped(static_cast<std::int64_t>(engine.cells_used)),
+           std::format("of {}{}", grouped(static_cast<std::int64_t>(engine.cells)),
+                       share_bar(static_cast<std::int64_t>(engine.cells_used),
+                                 static_cast<std::int64_t>(engine.cells))));
   tiles += tile("In host memory", text::bytes(engine.stored_bytes + engine.checkpoint_bytes));
   tiles += tile("Brought back", grouped(static_cast<std::int64_t>(engine.stored_tokens_restored)),
                 "tokens that were not computed again");
-  tiles += tile("Running", grouped(engine.running), std::format("{} queued", grouped(engine.queued)));
+  tiles +=
+      tile("Running", grouped(engine.running), std::format("{} queued", grouped(engine.queued)));
   return section("memory", "KV cache", tiles + "</dl>");
 }
 
@@ -153,11 +156,12 @@ std::string break_row(const prompt::PromptReport& report) {
   const auto tokens = static_cast<std::int64_t>(report.tokens);
   const auto shared = static_cast<std::int64_t>(report.shared);
   const bool parts = !report.here.empty() || !report.before.empty();
-  const std::string how = parts ? std::format("; they part in turn {} of {}", report.turn + 1, report.turns)
-                          : shared > 0 ? std::string(", which it goes on")
-                                       : std::string();
-  std::string out = std::format("<li><p>{} tokens, {} as in an earlier prompt{}{}</p>", grouped(tokens),
-                                grouped(shared), how, share_bar(shared, tokens));
+  const std::string how =
+      parts        ? std::format("; they part in turn {} of {}", report.turn + 1, report.turns)
+      : shared > 0 ? std::string(", which it goes on")
+                   : std::string();
+  std::string out = std::format("<li><p>{} tokens, {} as in an earlier prompt{}{}</p>",
+                                grouped(tokens), grouped(shared), how, share_bar(shared, tokens));
   if (parts)
     out += std::format("<dl class=\"parting\"><dt>behind</dt><dd>{}</dd><dt>now</dt><dd>{}</dd>"
                        "<dt>before</dt><dd>{}</dd></dl>",
@@ -188,18 +192,21 @@ std::vector<Section> sections(const View& view) {
 }
 
 std::string page(const View& view) {
-  std::string body = std::format(
-      R"(<header><h1>anyclaude</h1><p><small>{}</small></p></header><main>)", escaped(view.version));
+  std::string body =
+      std::format(R"(<header><h1>anyclaude</h1><p><small>{}</small></p></header><main>)",
+                  escaped(view.version));
   for (const Section& part : sections(view))
-    body += std::format(R"(<section id="{0}"{1}>{2}</section>)", part.id,
-                        part.id == "state"
-                            ? std::string(" aria-label=\"State\"")
-                            : std::format(" aria-labelledby=\"{}-heading\"", part.id),
-                        part.html);
-  body += R"(</main><footer><p id="freshness">Without its script this page is renewed every 5 seconds.</p></footer>)";
-  return document("anyclaude",
-                  R"(<noscript><meta http-equiv="refresh" content="5"></noscript><script src="/ui/script.js" defer></script>)",
-                  body);
+    body +=
+        std::format(R"(<section id="{0}"{1}>{2}</section>)", part.id,
+                    part.id == "state" ? std::string(" aria-label=\"State\"")
+                                       : std::format(" aria-labelledby=\"{}-heading\"", part.id),
+                    part.html);
+  body +=
+      R"(</main><footer><p id="freshness">Without its script this page is renewed every 5 seconds.</p></footer>)";
+  return document(
+      "anyclaude",
+      R"(<noscript><meta http-equiv="refresh" content="5"></noscript><script src="/ui/script.js" defer></script>)",
+      body);
 }
 
 std::string login_page(bool was_wrong) {

@@ -12,8 +12,8 @@
 #include <vector>
 
 /// What a person can look at in a browser, as HTML without anything from elsewhere. Everything is
-/// rendered here; the page's script only puts newer sections in the place of older ones, so the page
-/// is the same without it, but for that.
+/// rendered here; the page's script only puts newer sections in the place of older ones, so the
+/// page is the same without it, but for that.
 namespace anyclaude::dashboard {
 
 /// Everything that is shown, at one moment.

@@ -8,9 +8,9 @@ namespace anyclaude::engine {
 
 namespace {
 
-constexpr double kLongestProbe = 250;  // milliseconds that a request may have to wait for one
+constexpr double kLongestProbe = 250;    // milliseconds that a request may have to wait for one
 constexpr std::size_t kMostLeaving = 64; // prefixes, when a request comes
-constexpr int kShortest = 16;          // of a block that an end of a prefix must have to be one
+constexpr int kShortest = 16;            // of a block that an end of a prefix must have to be one
 
 } // namespace
 

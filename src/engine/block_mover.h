@@ -22,8 +22,8 @@ class BlockMover : public PrefixMover {
   ~BlockMover() override;
 
   /// Prefixes that would cost the request more than they are worth leave as well.
-  std::deque<Piece> admit(const std::string& tenant, std::span<const Token> tokens,
-                          int reused, int stable) override;
+  std::deque<Piece> admit(const std::string& tenant, std::span<const Token> tokens, int reused,
+                          int stable) override;
   void keep(const std::string& tenant, std::span<const Token> tokens, int stable) override;
   void left(SequenceId sequence) override;
   void computed(int tokens, std::size_t span, double milliseconds) override;

@@ -15,8 +15,8 @@ CheckpointMover::CheckpointMover(Decoder& decoder, kv::CheckpointTree& tree, kv:
 }
 
 std::deque<CheckpointMover::Piece> CheckpointMover::admit(const std::string& tenant,
-                                                          std::span<const Token> tokens,
-                                                          int reused, int stable) {
+                                                          std::span<const Token> tokens, int reused,
+                                                          int stable) {
   auto pieces = store_.find_checkpoint(tenant, tokens);
   if (kv::is_unkept(tenant))
     if (auto kept = store_.find_checkpoint(kv::kept(tenant), tokens);
@@ -29,7 +29,9 @@ std::deque<CheckpointMover::Piece> CheckpointMover::admit(const std::string& ten
       std::ranges::upper_bound(pieces, reused, {}, &Piece::end) - pieces.begin()));
   if (!missing.empty() && is_slower_than_computing(missing, reused))
     return {};
-  store_.count_hit(pieces, pieces.back().end, static_cast<int>(tokens.size())); // also where the model's memory has the same checkpoint
+  store_.count_hit(
+      pieces, pieces.back().end,
+      static_cast<int>(tokens.size())); // also where the model's memory has the same checkpoint
   return {missing.begin(), missing.end()};
 }
 
@@ -38,11 +40,10 @@ bool CheckpointMover::load(const kv::Block& block, const Piece& piece, SequenceI
   const int begin = tree_.length(sequence);
   if (begin > piece.end || begin < piece.begin || !tree_.reserve(block.tokens.size()))
     return false;
-  const auto missing = tokens.subspan(static_cast<std::size_t>(begin),
-                                      static_cast<std::size_t>(piece.end - begin));
-  bool taken = missing.empty() ||
-               decoder_.import_cells(sequence, begin, piece.end, block.begin, block.end(),
-                                     block.cells, block.tokens);
+  const auto missing =
+      tokens.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(piece.end - begin));
+  bool taken = missing.empty() || decoder_.import_cells(sequence, begin, piece.end, block.begin,
+                                                        block.end(), block.cells, block.tokens);
   if (taken)
     tree_.load(sequence, missing);
   if (taken && piece.kind == kv::NodeKind::checkpoint)
@@ -65,8 +66,8 @@ bool CheckpointMover::copy_next() {
     if (copy_next_of(next))
       return true;
     const auto there = store_.checkpoints(next.tenant, next.tokens);
-    lost_tokens_ += next.tokens.size() -
-                    (there.empty() ? 0 : static_cast<std::size_t>(there.back().end));
+    lost_tokens_ +=
+        next.tokens.size() - (there.empty() ? 0 : static_cast<std::size_t>(there.back().end));
   }
   return false;
 }

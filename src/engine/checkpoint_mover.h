@@ -19,8 +19,8 @@ class CheckpointMover : public PrefixMover {
                   MoverOptions options);
 
   /// All the way to a checkpoint, or nothing: until it is there, the sequence is of no use.
-  std::deque<Piece> admit(const std::string& tenant, std::span<const Token> tokens,
-                          int reused, int stable) override;
+  std::deque<Piece> admit(const std::string& tenant, std::span<const Token> tokens, int reused,
+                          int stable) override;
   void keep_checkpoint(const std::string& tenant, std::span<const Token> tokens) override;
 
  private:

@@ -17,8 +17,8 @@ namespace anyclaude::engine {
 std::vector<int> plan_checkpoints(std::span<const int> boundaries, int reused, int known, int size);
 
 /// Which of the checkpoints of a conversation that goes on and on are kept, when the last of
-/// `places` (ascending) has just been made: the first, the last two, and of those before so many that
-/// none is more than about twice as far back as the next one.
+/// `places` (ascending) has just been made: the first, the last two, and of those before so many
+/// that none is more than about twice as far back as the next one.
 std::vector<int> thin_checkpoints(std::span<const int> places);
 
 } // namespace anyclaude::engine

@@ -80,14 +80,12 @@ std::string rotation_disabled() {
 }
 
 std::string cell_fingerprint(const std::string& model_hash, const CellSettings& settings) {
-  return std::format("2 model={} memory={} kv={} device={} rope={} attention={} buffers={} "
-                     "rotation={} libraries={}",
-                     model_hash, to_string(settings.memory), settings.kv_type,
-                     settings.uses_gpu ? "gpu" : "cpu",
-                     settings.exceeds_original_context ? "long" : "short",
-                     settings.own_attention ? "own" : "ggml",
-                     settings.extra_buffers ? "extra" : "plain", settings.rotation_disabled,
-                     settings.libraries);
+  return std::format(
+      "2 model={} memory={} kv={} device={} rope={} attention={} buffers={} "
+      "rotation={} libraries={}",
+      model_hash, to_string(settings.memory), settings.kv_type, settings.uses_gpu ? "gpu" : "cpu",
+      settings.exceeds_original_context ? "long" : "short", settings.own_attention ? "own" : "ggml",
+      settings.extra_buffers ? "extra" : "plain", settings.rotation_disabled, settings.libraries);
 }
 
 std::unique_ptr<kv::BlockStore> open_store(const StoreSetting& setting) {

@@ -20,7 +20,8 @@ struct CellSettings {
   bool exceeds_original_context = false; // see ModelFacts::original_context_tokens
   bool own_attention = false;            // CpuAttention computes it
   bool extra_buffers = true;             // see Model::uses_extra_buffers()
-  /// LLAMA_ATTN_ROT_DISABLE: libggml turns the values of q8_0 caches by a rotation unless it is set.
+  /// LLAMA_ATTN_ROT_DISABLE: libggml turns the values of q8_0 caches by a rotation unless it is
+  /// set.
   std::string rotation_disabled;
   std::string libraries; // their versions
 };

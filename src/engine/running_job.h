@@ -31,17 +31,17 @@ struct RunningJob {
   JobId id;
   std::uint64_t ticket; // grows with each arrival
   Job job;
-  std::vector<Token> tokens;            // the prompt and what was sampled
-  SequenceId sequence = -1;             // none while queued
-  int computed = 0;                     // leading tokens whose cells the sequence holds
-  int prompt_computed = 0;              // tokens of the prompt that were passed to decode
+  std::vector<Token> tokens;             // the prompt and what was sampled
+  SequenceId sequence = -1;              // none while queued
+  int computed = 0;                      // leading tokens whose cells the sequence holds
+  int prompt_computed = 0;               // tokens of the prompt that were passed to decode
   std::deque<PrefixMover::Piece> stored; // what comes back from the store before it goes on
-  int restored = 0;                     // tokens that came back so
-  std::size_t restore_bytes = 0;        // of what comes back
-  double restore_began = -1;            // milliseconds of the scheduler's clock; -1: it has not
+  int restored = 0;                      // tokens that came back so
+  std::size_t restore_bytes = 0;         // of what comes back
+  double restore_began = -1;             // milliseconds of the scheduler's clock; -1: it has not
   bool restore_is_long = false;
-  bool may_restore = true;              // until that has failed
-  std::vector<int> checkpoints;         // places behind which one is to be made, ascending
+  bool may_restore = true;      // until that has failed
+  std::vector<int> checkpoints; // places behind which one is to be made, ascending
   int generated = 0;
   bool admitted = false;                // was in the running list before
   bool over = false;                    // to be removed

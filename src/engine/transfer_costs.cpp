@@ -16,7 +16,7 @@ constexpr int kRepeats = 3;     // of a probe; the fastest counts
 constexpr const char* kTextFormat = "transfer-costs-1";
 constexpr double kKeptWeight = 10;     // of earlier processes' batches, at most
 constexpr double kKeptBytes = 1 << 22; // that an earlier process's rate counts for
-constexpr double kAnew = 1.5;   // times as many cells are worth another probe
+constexpr double kAnew = 1.5;          // times as many cells are worth another probe
 
 } // namespace
 

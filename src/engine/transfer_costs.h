@@ -32,9 +32,9 @@ class TransferCosts {
   /// What one cell that belongs to others costs a batch.
   std::optional<double> foreign_cell(int batch_tokens) const;
 
-  /// What was measured of exporting, importing and computing, as a line for a later process with the
-  /// same model; what that measures itself soon counts more. False, and nothing is changed, where the
-  /// text is none of these.
+  /// What was measured of exporting, importing and computing, as a line for a later process with
+  /// the same model; what that measures itself soon counts more. False, and nothing is changed,
+  /// where the text is none of these.
   std::string text() const;
   bool read(const std::string& text);
 

@@ -169,11 +169,11 @@ std::expected<backend::Caller, Error> Access::identify(const HttpRequest& reques
   if (token != nullptr) {
     return backend::Caller{token->tenant};
   }
-  return std::unexpected(
-      refusal(bearer.empty() && key.empty()
-                  ? "This server asks for a token, in the header \"authorization: Bearer TOKEN\" or "
-                    "\"x-api-key: TOKEN\"."
-                  : "The token is not one of this server's."));
+  return std::unexpected(refusal(
+      bearer.empty() && key.empty()
+          ? "This server asks for a token, in the header \"authorization: Bearer TOKEN\" or "
+            "\"x-api-key: TOKEN\"."
+          : "The token is not one of this server's."));
 }
 
 Error Access::refusal(std::string message) const {

@@ -32,13 +32,13 @@ std::string client_id(std::string_view id) {
   return std::string(id.substr(0, kLongest));
 }
 
-/// What stays the same through a conversation: the client's own name for it, the launcher's session,
-/// or the words that it began with.
+/// What stays the same through a conversation: the client's own name for it, the launcher's
+/// session, or the words that it began with.
 std::string_view conversation(const backend::Caller& caller, const anthropic::Request& request) {
   if (!caller.session.empty())
     return caller.session;
-  const auto first = std::ranges::find(request.messages, anthropic::Role::user,
-                                       &anthropic::Message::role);
+  const auto first =
+      std::ranges::find(request.messages, anthropic::Role::user, &anthropic::Message::role);
   if (first != request.messages.end())
     for (const auto& block : first->content)
       if (const auto* text = std::get_if<anthropic::TextBlock>(&block))
@@ -66,8 +66,8 @@ std::string session_key(std::string_view tenant, std::string_view conversation) 
 
 } // namespace
 
-backend::Caller describe_caller(backend::Caller caller, const HttpRequest& http,
-                                const Route& route, const anthropic::Request& request) {
+backend::Caller describe_caller(backend::Caller caller, const HttpRequest& http, const Route& route,
+                                const anthropic::Request& request) {
   caller.background = is_background(http, request);
   caller.is_private = route.is_private;
   caller.session = client_id(http.header("x-claude-code-session-id"));

@@ -23,13 +23,14 @@ constexpr auto kLookAgain = 1s;
 
 /// Nothing from elsewhere, nothing inline, in nobody's frame, and nothing left in a cache.
 Headers page_headers(std::string type) {
-  return {{"content-type", std::move(type)},
-          {"content-security-policy",
-           "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src "
-           "data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"},
-          {"referrer-policy", "same-origin"}, // with none, browsers call the origin of a form "null"
-          {"x-content-type-options", "nosniff"},
-          {"cache-control", "no-store"}};
+  return {
+      {"content-type", std::move(type)},
+      {"content-security-policy",
+       "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src "
+       "data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"},
+      {"referrer-policy", "same-origin"}, // with none, browsers call the origin of a form "null"
+      {"x-content-type-options", "nosniff"},
+      {"cache-control", "no-store"}};
 }
 
 /// Cookies of one host are shared by its ports, so the port is in the name.
@@ -61,8 +62,8 @@ std::string news(const std::vector<dashboard::Section>& sections,
       continue;
     last = section.html;
     const Json data = {{"id", section.id}, {"html", section.html}};
-    events +=
-        "event: section\ndata: " + data.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n\n";
+    events += "event: section\ndata: " + data.dump(-1, ' ', false, Json::error_handler_t::replace) +
+              "\n\n";
   }
   return events;
 }
@@ -88,17 +89,17 @@ void DashboardRoutes::handle(const HttpRequest& request, std::uint16_t port,
   const std::string_view path = request.path;
   if (path == "/ui/style.css")
     return responder->respond(200, page_headers("text/css; charset=utf-8"),
-                             std::string(dashboard::style()));
+                              std::string(dashboard::style()));
   if (path == "/ui/script.js")
     return responder->respond(200, page_headers("text/javascript; charset=utf-8"),
-                             std::string(dashboard::script()));
+                              std::string(dashboard::script()));
   if (path == "/ui/login" && request.method == "POST")
     return login(request, port, *responder);
   const bool may_look =
       access_.has_pass(cookie(request, cookie_name(port))) || access_.identify(request).has_value();
   if (!may_look)
     return responder->respond(path == "/ui" ? 200 : 401, page_headers("text/html; charset=utf-8"),
-                             dashboard::login_page(false));
+                              dashboard::login_page(false));
   if (path == "/ui/events")
     return follow(responder);
   if (path != "/ui") {
@@ -183,10 +184,10 @@ DashboardRoutes::Periods DashboardRoutes::periods(std::int64_t now) {
   const auto time = std::chrono::steady_clock::now();
   if (was_read_ && time - read_at_ < kPeriodsAge)
     return periods_;
-  auto records = options_.history.empty()
-                     ? std::expected<std::vector<telemetry::RequestRecord>, std::string>(
-                           stats_.records())
-                     : telemetry::read_history(options_.history, 0);
+  auto records =
+      options_.history.empty()
+          ? std::expected<std::vector<telemetry::RequestRecord>, std::string>(stats_.records())
+          : telemetry::read_history(options_.history, 0);
   if (!records) // it is written by this very process, whose log says what is wrong with it
     records = stats_.records();
   const std::string today = telemetry::local_day(now);

@@ -25,8 +25,8 @@ struct DashboardOptions {
   std::filesystem::path history;
 };
 
-/// The pages below /ui. A person shows the token once, in a form; then the browser has a cookie that
-/// opens these pages and nothing else, and is of no use for asking the model. Thread-safe.
+/// The pages below /ui. A person shows the token once, in a form; then the browser has a cookie
+/// that opens these pages and nothing else, and is of no use for asking the model. Thread-safe.
 class DashboardRoutes {
  public:
   DashboardRoutes(DashboardOptions options, const Access& access, const backend::Backend& backend,

@@ -38,10 +38,11 @@ void log_end(const std::string& what, const telemetry::RequestRecord& record) {
 
 /// The headers are what the real Claude would be shown, and our token is nothing to it.
 Error token_in_headers() {
-  return {ErrorKind::authentication,
-          "This request is for the real Claude, so its headers must carry your own key or login, and "
-          "this server's token belongs in the base URL: ANTHROPIC_BASE_URL=http://HOST:PORT/t/TOKEN. "
-          "`anyclaude` sets it so."};
+  return {
+      ErrorKind::authentication,
+      "This request is for the real Claude, so its headers must carry your own key or login, and "
+      "this server's token belongs in the base URL: ANTHROPIC_BASE_URL=http://HOST:PORT/t/TOKEN. "
+      "`anyclaude` sets it so."};
 }
 
 } // namespace
@@ -130,8 +131,8 @@ bool Gateway::admit(const HttpRequest& request, Responder& responder) const {
   const std::string request_id = new_request_id();
   const Route route = route_of(request.path);
   const auto refuse = [&](ErrorReply reply) {
-    spdlog::info("{} {} {} {} refused from {}", request.method, loggable_path(request.path), reply.status,
-                 request_id, request.remote);
+    spdlog::info("{} {} {} {} refused from {}", request.method, loggable_path(request.path),
+                 reply.status, request_id, request.remote);
     responder.respond(reply.status, std::move(reply.headers), std::move(reply.body));
     return false;
   };
@@ -149,9 +150,9 @@ bool Gateway::admit(const HttpRequest& request, Responder& responder) const {
     }
   }
   if (goes_to_cloud(route)) {
-    return route.token.empty() ? refuse(error_reply(token_in_headers(), request_id,
-                                                    options_.retry_after))
-                               : true;
+    return route.token.empty()
+               ? refuse(error_reply(token_in_headers(), request_id, options_.retry_after))
+               : true;
   }
   if (route.endpoint == Endpoint::unknown) {
     return refuse(
@@ -179,7 +180,7 @@ bool Gateway::goes_to_cloud(const Route& route) const {
 void Gateway::handle(HttpRequest request, const std::shared_ptr<Responder>& responder) {
   Route route = route_of(request.path);
   auto caller = access_.identify(request, route.token).value_or(backend::Caller{});
-  const Asked asked{request,           std::move(route),     responder,
+  const Asked asked{request,           std::move(route), responder,
                     std::move(caller), new_request_id(), options_.retry_after};
   if (goes_to_cloud(asked.route)) {
     return pass_on(asked, {});
@@ -304,7 +305,8 @@ void Gateway::answer(const Asked& asked, const anthropic::Request& request,
   }
 }
 
-/// To the real Claude, with its body as it came but for the model, where another one is to be asked.
+/// To the real Claude, with its body as it came but for the model, where another one is to be
+/// asked.
 void Gateway::pass_on(const Asked& asked, const std::string& model) {
   if (!cloud_) {
     return asked.reply(Error{ErrorKind::api, "A route leads to the real Claude, and this server "

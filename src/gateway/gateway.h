@@ -40,10 +40,10 @@ struct GatewayOptions {
 /// The Messages API over HTTP in front of a backend:
 ///   POST /v1/messages, POST /v1/messages/count_tokens, GET /v1/models, GET /v1/models/{id},
 ///   GET /health, GET /, GET /metrics (for Prometheus), GET /ui (for a browser), GET /ui/state
-/// each also behind /t/<token>, and /s/<session> or /p/<session> (see Route); the session attributes
-/// a request to a launcher in the stats. Where everything goes to the real Claude, so does every path
-/// below /v1.
-/// Whatever model a request names, the backend's answers; a client's favourite is not always here.
+/// each also behind /t/<token>, and /s/<session> or /p/<session> (see Route); the session
+/// attributes a request to a launcher in the stats. Where everything goes to the real Claude, so
+/// does every path below /v1. Whatever model a request names, the backend's answers; a client's
+/// favourite is not always here.
 class Gateway {
  public:
   /// Begins to serve. `backend` and `stats` must outlive the gateway. The error says which address
@@ -70,8 +70,7 @@ class Gateway {
   bool admit(const HttpRequest& request, Responder& responder) const;
   void handle(HttpRequest request, const std::shared_ptr<Responder>& responder);
   void messages(const Asked& asked);
-  void answer(const Asked& asked, const anthropic::Request& request,
-              const backend::Caller& caller);
+  void answer(const Asked& asked, const anthropic::Request& request, const backend::Caller& caller);
   std::shared_ptr<MessageAnswer> begin_answer(const Asked& asked,
                                               const anthropic::Request* request) const;
   OnEnd recorder(const Asked& asked) const;

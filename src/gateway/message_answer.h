@@ -48,7 +48,8 @@ class MessageAnswer {
   /// The backend did not begin.
   void refuse(const anthropic::Error& error);
 
-  /// The backend did not begin, and another way to answer was found: nothing more is said or counted.
+  /// The backend did not begin, and another way to answer was found: nothing more is said or
+  /// counted.
   void dismiss();
 
   void ping();

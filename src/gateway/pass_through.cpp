@@ -16,13 +16,19 @@ namespace anyclaude::gateway {
 namespace {
 
 /// Of one connection, not of the message: RFC 9110, section 7.6.1, and what older software sends.
-constexpr std::array<std::string_view, 9> kHopByHop = {
-    "connection", "keep-alive", "proxy-connection",  "proxy-authenticate", "proxy-authorization",
-    "te",         "trailer",    "transfer-encoding", "upgrade"};
+constexpr std::array<std::string_view, 9> kHopByHop = {"connection",
+                                                       "keep-alive",
+                                                       "proxy-connection",
+                                                       "proxy-authenticate",
+                                                       "proxy-authorization",
+                                                       "te",
+                                                       "trailer",
+                                                       "transfer-encoding",
+                                                       "upgrade"};
 
 bool is_one_of(std::string_view name, std::span<const std::string_view> names) {
-  return std::ranges::any_of(names,
-                             [name](std::string_view other) { return equal_ignoring_case(name, other); });
+  return std::ranges::any_of(
+      names, [name](std::string_view other) { return equal_ignoring_case(name, other); });
 }
 
 /// The names that the message's own Connection headers list.
@@ -100,8 +106,8 @@ class Forwarding {
     responder_.reset();
   }
 
-  /// On the socket thread, when no handler runs any more. A client that has all it was promised does
-  /// not wait for the end.
+  /// On the socket thread, when no handler runs any more. A client that has all it was promised
+  /// does not wait for the end.
   void client_left() {
     const bool has_all = missing_ == 0;
     if (has_all)
@@ -126,7 +132,7 @@ class Forwarding {
   RequestAccount account_;
   const bool asks_head_;
   int status_ = 0;
-  std::optional<UsageReader> usage_; // since the head has come
+  std::optional<UsageReader> usage_;   // since the head has come
   std::optional<std::size_t> missing_; // of a body whose length was stated
   std::mutex mutex_;
   bool ended_ = false;
@@ -153,17 +159,18 @@ void PassThrough::forward(HttpRequest request, std::shared_ptr<Responder> respon
   sent.headers = end_to_end(request.headers, kOursToSay);
   sent.adds_accept_encoding = false;
   sent.body = std::move(request.body);
-  const auto forwarding = std::make_shared<Forwarding>(responder, std::move(errand), sent.method == "HEAD");
+  const auto forwarding =
+      std::make_shared<Forwarding>(responder, std::move(errand), sent.method == "HEAD");
   auto call = client_.send(
       std::move(sent),
-      {.on_head = [forwarding](int status, const upstream::Headers& headers) {
-         forwarding->on_head(status, headers);
-       },
+      {.on_head =
+           [forwarding](int status, const upstream::Headers& headers) {
+             forwarding->on_head(status, headers);
+           },
        .on_data = [forwarding](std::string_view bytes) { forwarding->on_data(bytes); },
        .on_end = [forwarding] { forwarding->on_end(); },
-       .on_error = [forwarding](const upstream::Failure& failure) {
-         forwarding->on_error(failure);
-       }});
+       .on_error =
+           [forwarding](const upstream::Failure& failure) { forwarding->on_error(failure); }});
   // The client's connection owns the call: it ends when the client leaves or has its answer.
   responder->on_disconnect(
       [forwarding, call = std::shared_ptr<upstream::Call>(std::move(call))]() mutable {

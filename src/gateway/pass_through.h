@@ -60,8 +60,8 @@ class PassThrough {
   upstream::Client client_;
 };
 
-/// Puts another model's name into the text of a request, a JSON object that has been read without an
-/// error, and leaves every other byte. Nothing happens where it names no model.
+/// Puts another model's name into the text of a request, a JSON object that has been read without
+/// an error, and leaves every other byte. Nothing happens where it names no model.
 void replace_model(std::string& body, std::string_view model);
 
 } // namespace anyclaude::gateway

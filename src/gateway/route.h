@@ -23,12 +23,12 @@ enum class Endpoint {
 
 /// Where a request goes. A client's base URL may carry two things before any path: this server's
 /// token, /t/<token>, for clients whose credential headers belong to somebody else, and then the
-/// launcher's session, /s/<session>, or /p/<session> for a private one: nothing of it is kept on the
-/// disk.
+/// launcher's session, /s/<session>, or /p/<session> for a private one: nothing of it is kept on
+/// the disk.
 struct Route {
   Endpoint endpoint = Endpoint::unknown;
-  std::string token;    // decoded; empty: no prefix
-  std::string session;  // 1 to 64 letters, digits, '-' and '_'; empty: no prefix
+  std::string token;   // decoded; empty: no prefix
+  std::string session; // 1 to 64 letters, digits, '-' and '_'; empty: no prefix
   bool is_private = false;
   std::string path;     // what follows the prefixes, as sent
   std::string model_id; // decoded; for Endpoint::model
@@ -36,7 +36,8 @@ struct Route {
 
 Route route_of(std::string_view path);
 
-/// The path for the log, without the token that may be in it, and not too long: a stranger chose it.
+/// The path for the log, without the token that may be in it, and not too long: a stranger chose
+/// it.
 std::string loggable_path(std::string_view path);
 
 /// What the `allow` header of the endpoint says, such as "GET, HEAD, OPTIONS".

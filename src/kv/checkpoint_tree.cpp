@@ -14,9 +14,9 @@ struct CheckpointTree::Node {
   int begin = 0;             // position of the first token
   std::vector<Token> tokens; // empty for a root and for a leaf that has not grown yet
   std::vector<std::unique_ptr<Node>> children;
-  SequenceId holder = -1;       // a leaf's
-  SavedState state;             // behind the last token; null: no checkpoint
-  std::uint64_t last_used = 0;  // by a request here or below
+  SequenceId holder = -1;      // a leaf's
+  SavedState state;            // behind the last token; null: no checkpoint
+  std::uint64_t last_used = 0; // by a request here or below
 
   int end() const { return begin + static_cast<int>(tokens.size()); }
   bool is_root() const { return parent == nullptr; }

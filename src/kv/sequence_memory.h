@@ -47,8 +47,9 @@ class StateMemory : public SequenceMemory {
 };
 
 /// A memory whose cells can leave it as bytes and come back: what was computed once can be kept
-/// elsewhere. Only for cells of full attention: a state beside them is left out, and taken away from
-/// a sequence that cells come back to. The memory may be without such cells; the bytes are then none.
+/// elsewhere. Only for cells of full attention: a state beside them is left out, and taken away
+/// from a sequence that cells come back to. The memory may be without such cells; the bytes are
+/// then none.
 class BlockMemory {
  public:
   virtual ~BlockMemory() = default;

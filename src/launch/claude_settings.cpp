@@ -196,8 +196,8 @@ void warn_about_providers(const std::vector<Json>& environments,
       if (auto own = text_at(env, name))
         value = std::move(own);
     if (!value.value_or("").empty() && *value != "0" && *value != "false")
-      warnings.push_back(std::format(
-          "{} is set: Claude Code goes to that provider, not through anyclaude", name));
+      warnings.push_back(
+          std::format("{} is set: Claude Code goes to that provider, not through anyclaude", name));
   }
 }
 

@@ -20,8 +20,8 @@ struct ClaudeConnection {
   std::string session;     // becomes the path prefix /s/<session>; empty: none
   bool is_private = false; // the prefix is /p/<session>: nothing said is kept on the disk
   std::string token;
-  /// Claude Code keeps its own login or key, since requests go to the real Claude; the token becomes
-  /// the path prefix /t/<token>.
+  /// Claude Code keeps its own login or key, since requests go to the real Claude; the token
+  /// becomes the path prefix /t/<token>.
   bool own_login = false;
   std::string model_id;      // empty: Claude Code's own choice, its limits included
   int context_tokens = 0;    // the true window
@@ -30,7 +30,8 @@ struct ClaudeConnection {
 
 using Variables = std::vector<std::pair<std::string, std::string>>;
 
-/// "http://127.0.0.1:PORT/t/<token>": a base URL for clients whose credentials are another server's.
+/// "http://127.0.0.1:PORT/t/<token>": a base URL for clients whose credentials are another
+/// server's.
 std::string url_with_token(const std::string& base_url, const std::string& token);
 
 /// The variables, in a fixed order. Those with an empty value take away what would send requests or

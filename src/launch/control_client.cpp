@@ -95,9 +95,9 @@ ControlClient::ask_session(std::chrono::milliseconds timeout) {
   return std::unexpected(waited ? ControlFailure::closed : waited.error());
 }
 
-std::expected<std::string, ControlFailure>
-ControlClient::ask(const std::string& document, std::chrono::milliseconds timeout,
-                   const std::string& argument) {
+std::expected<std::string, ControlFailure> ControlClient::ask(const std::string& document,
+                                                              std::chrono::milliseconds timeout,
+                                                              const std::string& argument) {
   document_.reset();
   if (!channel_.send(encode(Question{document, argument})))
     return std::unexpected(ControlFailure::closed);

@@ -19,7 +19,7 @@ namespace {
 using database::Connection;
 using database::Statement;
 
-constexpr int kFormat = 1; // of the table, kept as the file's user_version
+constexpr int kFormat = 1;                   // of the table, kept as the file's user_version
 constexpr std::size_t kMostWaiting = 10'000; // records; older ones are given up
 constexpr std::chrono::seconds kWriteAgain{1};
 

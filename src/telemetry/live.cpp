@@ -102,7 +102,8 @@ std::vector<LiveRequest> Live::requests(Clock::time_point now) const {
     request.phase_ms = ms_between(entry->phase_began, now);
     const std::int64_t computed = request.done_tokens - entry->first_done;
     if (request.phase == Phase::prefill && computed > 0)
-      request.left_ms = request.phase_ms * static_cast<double>(request.prompt_tokens - request.done_tokens) /
+      request.left_ms = request.phase_ms *
+                        static_cast<double>(request.prompt_tokens - request.done_tokens) /
                         static_cast<double>(computed);
     out.push_back(std::move(request));
   }

@@ -36,9 +36,9 @@ TEST(ServerTools, AreUnavailableInBothForms) {
   const std::vector<Event> events{
       Started{kUsage}, ServerToolUnavailable{"srvtoolu_1", "web_search", R"({"query":"x"})"},
       TextDelta{"It is not there."}, Finished{StopReason::end_turn, "", kUsage}};
-  const Json result = Json::parse(
-      R"({"type":"web_search_tool_result","tool_use_id":"srvtoolu_1","content":)"
-      R"({"type":"web_search_tool_result_error","error_code":"unavailable"}})");
+  const Json result =
+      Json::parse(R"({"type":"web_search_tool_result","tool_use_id":"srvtoolu_1","content":)"
+                  R"({"type":"web_search_tool_result_error","error_code":"unavailable"}})");
   const auto frames = frames_of(events);
   ASSERT_GE(frames.size(), 7U);
   EXPECT_EQ(Json::parse(frames[1])["content_block"]["type"], "server_tool_use");

@@ -108,8 +108,8 @@ void ask_for_call(engine::Engine& engine, const Form& form, const Json& schema, 
   parser.push(heard.text());
   parser.finish(true);
   const auto inputs = parser.take_inputs();
-  const std::string what = form.name + " seed " + std::to_string(seed) + "\n" + schema.dump() +
-                           "\n" + heard.text();
+  const std::string what =
+      form.name + " seed " + std::to_string(seed) + "\n" + schema.dump() + "\n" + heard.text();
   if (heard.ended->reason == engine::EndReason::max_tokens) {
     ++outcome.cut;
     return;
@@ -133,7 +133,8 @@ TEST(Constrained, CallsOfRandomSchemasOnRandomWeights) {
     ask_for_call(engine, forms[seed % forms.size()], Schemas(seed).object(), seed, outcome);
   RecordProperty("whole", outcome.whole);
   RecordProperty("cut", outcome.cut);
-  std::printf("%d calls are whole and valid, %d were cut by max_tokens\n", outcome.whole, outcome.cut);
+  std::printf("%d calls are whole and valid, %d were cut by max_tokens\n", outcome.whole,
+              outcome.cut);
   EXPECT_GT(outcome.whole, static_cast<int>(count) * 3 / 4);
 }
 

@@ -1,5 +1,4 @@
 #include "backend/router.h"
-
 #include "gateway/fake_backend.h"
 
 #include <gmock/gmock.h>
@@ -64,9 +63,9 @@ class RouterTest : public testing::Test {
         backend.servers.push_back({id, fakes_[id]});
       }
     }
-    auto made = Router::make(
-        {.table = std::move(table), .check_period = std::chrono::milliseconds(0)},
-        std::move(named), cloud);
+    auto made =
+        Router::make({.table = std::move(table), .check_period = std::chrono::milliseconds(0)},
+                     std::move(named), cloud);
     ASSERT_TRUE(made) << made.error();
     router_ = std::move(*made);
   }

@@ -34,13 +34,15 @@ Json state() {
 TEST(TopView, TellsWhatIsGoingOn) {
   const std::string text = top_text(state(), 80, 24);
   EXPECT_THAT(text, HasSubstr("qwen3-30b · 65,536 tokens of context · ready"));
-  EXPECT_THAT(text, HasSubstr("saved 42.0 s today, 2 h 10 min in all · 98% reused · cold 12.1 s, warm 310 ms"));
+  EXPECT_THAT(
+      text,
+      HasSubstr("saved 42.0 s today, 2 h 10 min in all · 98% reused · cold 12.1 s, warm 310 ms"));
   EXPECT_THAT(text, HasSubstr("32,768 of 65,536 · 1.0 MiB beside · 2 running, 1 queued"));
   EXPECT_THAT(text, HasSubstr("prefill, 12.0 s left"));
   EXPECT_THAT(text, HasSubstr("50 tokens/s"));
   EXPECT_THAT(text, HasSubstr("99%"));
   EXPECT_LT(text.find("18,499"), text.find("12.1 s         15.0 s")) << "the last one comes first\n"
-                                                                    << text;
+                                                                     << text;
 }
 
 TEST(TopView, WhatDoesNotFitIsCutOff) {
@@ -53,9 +55,10 @@ TEST(TopView, WhatDoesNotFitIsCutOff) {
 
 TEST(TopView, WhatIsMissingIsNoTrouble) {
   EXPECT_THAT(top_text(Json::object(), 80, 24), HasSubstr("nothing is being asked"));
-  EXPECT_THAT(top_text(Json::parse(R"({"engine": null, "live": [{}], "records": [{}], "models": [{}]})"),
-                    80, 24),
-              HasSubstr("kept by the server"));
+  EXPECT_THAT(
+      top_text(Json::parse(R"({"engine": null, "live": [{}], "records": [{}], "models": [{}]})"),
+               80, 24),
+      HasSubstr("kept by the server"));
 }
 
 TEST(TopView, NamesCannotSteerTheTerminal) {

@@ -72,8 +72,8 @@ TEST(Page, HasASectionForEveryPartThatIsReplaced) {
 }
 
 TEST(Charts, ColdAndWarmDifferInShape) {
-  const std::vector<telemetry::RequestRecord> records = {
-      record(0, 1000, 9000), record(990, 10, 90), record(500, 500, 4000)};
+  const std::vector<telemetry::RequestRecord> records = {record(0, 1000, 9000), record(990, 10, 90),
+                                                         record(500, 500, 4000)};
   const std::string svg = first_token_chart(records);
   EXPECT_THAT(svg, HasSubstr("<circle class=\"cold\""));
   EXPECT_THAT(svg, HasSubstr("<rect class=\"warm\""));

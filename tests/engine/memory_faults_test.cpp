@@ -40,8 +40,7 @@ class KnownPrompts {
 class Schedules {
  public:
   Schedules(const KnownPrompts& known, Decoder& decoder, const SchedulerOptions& options)
-      : known_(known), decoder_(decoder),
-        cells_(static_cast<std::size_t>(options.context_tokens)) {
+      : known_(known), decoder_(decoder), cells_(static_cast<std::size_t>(options.context_tokens)) {
     if (options.checkpoints)
       tree_ = std::make_unique<kv::CheckpointTree>(decoder, cells_, options.sequences, 64U << 20);
     else

@@ -76,7 +76,8 @@ TEST(Access, FindsTheTokenInEitherHeader) {
 
 TEST(Access, ATokenInThePathLeavesTheHeadersToAnotherServer) {
   const Access access(kTwoTokens);
-  EXPECT_EQ(access.identify(with({{"x-api-key", "sk-somebody-elses"}}), "secret-one")->tenant, "ann");
+  EXPECT_EQ(access.identify(with({{"x-api-key", "sk-somebody-elses"}}), "secret-one")->tenant,
+            "ann");
   EXPECT_FALSE(access.identify(with({{"x-api-key", "secret-one"}}), "wrong"));
 }
 

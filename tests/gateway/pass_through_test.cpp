@@ -1,7 +1,6 @@
-#include "gateway/pass_through.h"
-
 #include "gateway/fake_backend.h"
 #include "gateway/gateway.h"
+#include "gateway/pass_through.h"
 #include "gateway/raw_client.h"
 #include "gateway/served_http.h"
 #include "gateway/usage_reader.h"
@@ -32,7 +31,8 @@ TEST(ReplaceModel, ChangesTheTopLevelModelAlone) {
 
 TEST(UsageReader, ReadsAStreamHoweverItIsCut) {
   const std::string stream =
-      "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"m\",\"usage\":"
+      "event: message_start\ndata: "
+      "{\"type\":\"message_start\",\"message\":{\"model\":\"m\",\"usage\":"
       "{\"input_tokens\":3,\"cache_read_input_tokens\":90,\"cache_creation_input_tokens\":7,"
       "\"output_tokens\":1}}}\n\nevent: content_block_delta\ndata: {}\n\n"
       "event: message_delta\ndata: {\"usage\":{\"output_tokens\":42}}\n\n";
@@ -112,7 +112,8 @@ class MixedGatewayTest : public testing::Test {
 };
 
 TEST_F(MixedGatewayTest, ARouteToTheRealClaudePassesOnWithTheClientsOwnKey) {
-  const auto reply = post("/t/t0ken/s/abc/v1/messages?beta=true", asking("opus"), "X-Api-Key: sk-own\r\n");
+  const auto reply =
+      post("/t/t0ken/s/abc/v1/messages?beta=true", asking("opus"), "X-Api-Key: sk-own\r\n");
   EXPECT_EQ(reply.status, 200);
   EXPECT_EQ(reply.headers.at("x-from"), "cloud");
   ASSERT_EQ(asked_.size(), 1U);
@@ -125,8 +126,7 @@ TEST_F(MixedGatewayTest, ARouteToTheRealClaudePassesOnWithTheClientsOwnKey) {
 }
 
 TEST_F(MixedGatewayTest, OurOwnTokenIsNeverPassedOn) {
-  const auto reply =
-      post("/v1/messages", asking("opus"), "Authorization: Bearer t0ken\r\n");
+  const auto reply = post("/v1/messages", asking("opus"), "Authorization: Bearer t0ken\r\n");
   EXPECT_EQ(reply.status, 401);
   EXPECT_NE(reply.body.find("/t/TOKEN"), std::string::npos);
   EXPECT_TRUE(asked_.empty());

@@ -1,10 +1,10 @@
 #include "telemetry/history.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include <fstream>
-#include <stdlib.h>
 #include <thread>
 
 namespace anyclaude::telemetry {
@@ -116,7 +116,8 @@ TEST_F(HistoryTest, OldRecordsGo) {
 }
 
 TEST_F(HistoryTest, WhatIsNoDatabaseIsKeptAsideAndANewOneBegins) {
-  std::ofstream(file_) << "this is no database, but somebody may want it back. " << std::string(5000, 'x');
+  std::ofstream(file_) << "this is no database, but somebody may want it back. "
+                       << std::string(5000, 'x');
   EXPECT_FALSE(read_history(file_, 0));
   opened()->add(record("req_1"));
   EXPECT_EQ(read().size(), 1U);

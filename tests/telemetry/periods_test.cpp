@@ -19,7 +19,7 @@ RequestRecord record(std::int64_t started_at, std::int64_t reused, std::int64_t 
 }
 
 TEST(Periods, TellColdFromWarmAndLeaveOutWhatIsBetween) {
-  const std::vector<RequestRecord> records = {record(0, 0, 1000, 9000), record(0, 100, 900, 7000),
+  const std::vector<RequestRecord> records = {record(0, 0, 1000, 9000),  record(0, 100, 900, 7000),
                                               record(0, 500, 500, 4000), record(0, 900, 100, 300),
                                               record(0, 990, 10, 100),   record(0, 999, 1, 200)};
   const Period all = summed("all", records);
@@ -46,8 +46,7 @@ TEST(Periods, ARequestWithoutATokenHasNoTime) {
 TEST(Periods, OneForEachName) {
   const std::vector<RequestRecord> records = {record(1, 1, 0, 1), record(12, 2, 0, 1),
                                               record(15, 3, 0, 1)};
-  const auto tens =
-      by_period(records, [](std::int64_t at) { return std::to_string(at / 10); });
+  const auto tens = by_period(records, [](std::int64_t at) { return std::to_string(at / 10); });
   ASSERT_EQ(tens.size(), 2U);
   EXPECT_EQ(tens[0].name, "0");
   EXPECT_EQ(tens[0].totals.requests, 1);
