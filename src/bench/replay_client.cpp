@@ -1,18 +1,20 @@
 #include "bench/replay_client.h"
 
 #include "bench/messages_client.h"
-#include "text/random_text.h"
 
 #include <algorithm>
 #include <format>
+#include <random>
 
 namespace anyclaude::bench {
 
 namespace {
 
-/// Equally long for every mark, so that prompts are.
+/// Digits: tokenizers make equally many tokens of them, whatever they are, and prompts are equally
+/// long.
 std::string new_mark() {
-  return std::format("Run {}.", text::random_text(8));
+  std::random_device random;
+  return std::format("Run {:08}.", std::uniform_int_distribution<int>(0, 99'999'999)(random));
 }
 
 std::string body_of(Json request, const launch::ClaudeConnection& connection) {

@@ -38,7 +38,7 @@ def test_it_measures_and_writes_a_table_figures_markdown_and_a_chart(bench, tmp_
     result = json.loads((tmp_path / "a.json").read_text())
     rows = {row["name"]: row for row in result["requests"]}
     assert list(rows) == ROWS
-    assert 1990 <= rows["cold"]["prompt_tokens"] <= 2000
+    assert abs(rows["cold"]["prompt_tokens"] - 2000) <= 20  # the text of each repeat differs a little
     for row in rows.values():
         assert row["reused_tokens"] + row["computed_tokens"] == row["prompt_tokens"]
         assert len(row["ttft_ms_values"]) == 2

@@ -118,7 +118,7 @@ def test_zsh_completes(script):
 @pytest.mark.skipif(not shutil.which("groff"), reason="there is no groff")
 def test_the_manual_page_has_every_command_and_renders_without_a_warning(program):
     page = printed(program, "manual")
-    done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-P-c", "-rLL=100n"], input=page, text=True,
+    done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-P-cbou", "-rLL=100n"], input=page, text=True,
                           capture_output=True, check=True)
     assert not done.stderr
     for text in ("anyclaude serve", "--kv-type TYPE", "cache export", "--include-conversations",
