@@ -2,7 +2,6 @@
 
 #include "bench/messages_client.h"
 
-#include <algorithm>
 #include <format>
 #include <random>
 
