@@ -254,6 +254,9 @@ bool BlockStore::insert(Entry& parent, Block block, double seconds) {
     spare_ = std::move(block.cells);
     return false;
   }
+  // Else a short block keeps the memory of the longer one whose buffer it was written into.
+  if (block.cells.capacity() > block.cells.size() + block.cells.size() / 4)
+    block.cells.shrink_to_fit();
   block.parent = parent.key;
   block.key = node_key(block.kind, parent.key, block.tokens);
   auto entry = std::make_unique<Entry>();

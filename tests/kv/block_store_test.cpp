@@ -72,6 +72,16 @@ TEST_F(BlockStoreTest, FindsThePiecesOfAPrefixInOrder) {
   }
 }
 
+TEST_F(BlockStoreTest, AShortBlockTakesNoMoreMemoryThanItsCells) {
+  std::vector<std::byte> long_buffer(10 * kBytes);
+  long_buffer.resize(kBytes);
+  const auto prefix = words(0, 5);
+  ASSERT_TRUE(store.put("anna", prefix, std::move(long_buffer), 1));
+  const auto fetched = store.fetch(store.find("anna", prefix).front().key);
+  ASSERT_TRUE(fetched.block);
+  EXPECT_LE(fetched.block->cells.capacity(), kBytes * 5 / 4);
+}
+
 TEST_F(BlockStoreTest, ABlockServesAPrefixThatLeavesItInTheMiddle) {
   keep(words(0, kBlock) + words(1000, kBlock));
   const auto other = words(0, kBlock) + words(1000, 100) + words(7000, 300);
