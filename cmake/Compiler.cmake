@@ -16,6 +16,10 @@ add_library(anyclaude_options INTERFACE)
 target_compile_options(anyclaude_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wconversion
   -Wno-sign-conversion -Werror)
+if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # A source that another one includes looks to GCC like a header.
+  target_compile_options(anyclaude_options INTERFACE -Wno-subobject-linkage)
+endif()
 if(ANYCLAUDE_SANITIZE)
   target_compile_options(anyclaude_options INTERFACE
     -fsanitize=${ANYCLAUDE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

@@ -270,10 +270,12 @@ void ChatStream::call(const Json& call) {
 /// What comes is made strict JSON where a model wrote it a little wrong.
 void ChatStream::input(std::string_view piece) {
   unread_ += piece;
-  unread_.erase(0, std::min(unread_.find_first_not_of(" \t\r\n"), unread_.size()));
-  if (!json_begun_ && !unread_.starts_with('{'))
-    return; // "null" or nothing at all: a call without input
-  json_begun_ = true;
+  if (!json_begun_) {
+    unread_.erase(0, std::min(unread_.find_first_not_of(" \t\r\n"), unread_.size()));
+    if (!unread_.starts_with('{'))
+      return; // "null" or nothing at all: a call without input
+    json_begun_ = true;
+  }
   std::string_view text = unread_;
   std::string out;
   json_->read(text, false, out);

@@ -188,6 +188,20 @@ TEST_F(ChatStreamTest, ToolCallsInPieces) {
                   "call Bash {}", "end tool_use 100+0+0>5"));
 }
 
+/// Wherever a server cuts it, also beside a space within a string.
+TEST_F(ChatStreamTest, AnInputIsTheSameHoweverItIsCut) {
+  const std::string input = R"( {"command":"ls | tee a b", "n": 1})";
+  const auto piece = [](std::string_view text) {
+    return delta(R"({"tool_calls":[{"index":0,"id":"a","function":{"name":"Bash","arguments":)" +
+                 Json(text).dump() + "}}]}");
+  };
+  for (std::size_t cut = 0; cut <= input.size(); ++cut)
+    EXPECT_THAT(read({piece(input.substr(0, cut)), piece(input.substr(cut)), stop("tool_calls")}),
+                ElementsAre("start 100+0+0>0", R"(call Bash {"command":"ls | tee a b","n":1})",
+                            "end tool_use 100+0+0>2"))
+        << cut;
+}
+
 TEST_F(ChatStreamTest, WholeCallsInOneChunkWithoutIndexes) {
   EXPECT_THAT(read({delta(R"({"content":"\n","tool_calls":[
                       {"id":"a","function":{"name":"Read","arguments":{"path":"x"}}},
