@@ -73,7 +73,8 @@ TEST_F(BlockStoreTest, FindsThePiecesOfAPrefixInOrder) {
 }
 
 TEST_F(BlockStoreTest, AShortBlockTakesNoMoreMemoryThanItsCells) {
-  std::vector<std::byte> long_buffer(10 * kBytes);
+  std::vector<std::byte> long_buffer;
+  long_buffer.reserve(10 * kBytes);
   long_buffer.resize(kBytes);
   const auto prefix = words(0, 5);
   ASSERT_TRUE(store.put("anna", prefix, std::move(long_buffer), 1));
