@@ -34,7 +34,7 @@ std::string joined(const std::vector<std::string>& words, const char* between = 
 }
 
 /// A word of a shell that stands for these very characters.
-std::string quoted(const std::string& text) {
+std::string in_quotes(const std::string& text) {
   std::string out = "'";
   for (const char c : text)
     out += c == '\'' ? std::string("'\\''") : std::string(1, c);
@@ -140,7 +140,7 @@ std::string described(const std::string& name, const std::string& description) {
   std::string escaped;
   for (const char c : name + "\n" + first_sentence(description))
     escaped += c == ':' ? "\\:" : c == '\n' ? ":" : std::string(1, c);
-  return quoted(escaped);
+  return in_quotes(escaped);
 }
 
 std::string zsh_script(const CommandText& program) {
@@ -186,7 +186,7 @@ function __anyclaude_at
             case)";
   for (const Place& place : places)
     if (place.command != &program)
-      text += " " + quoted(place.path);
+      text += " " + in_quotes(place.path);
   text += R"(
                 set at "$at $word"
         end
@@ -197,10 +197,10 @@ complete -c anyclaude -f
 )";
   for (const Place& place : places) {
     const std::string at =
-        std::format("complete -c anyclaude -n {}", quoted("__anyclaude_at " + place.path));
+        std::format("complete -c anyclaude -n {}", in_quotes("__anyclaude_at " + place.path));
     for (const CommandText& next : place.command->commands)
-      text +=
-          std::format("{} -a {} -d {}\n", at, next.name, quoted(first_sentence(next.description)));
+      text += std::format("{} -a {} -d {}\n", at, next.name,
+                          in_quotes(first_sentence(next.description)));
     for (const OptionText& option : place.command->options) {
       std::string line = at;
       for (const std::string& name : option.names)
@@ -208,12 +208,12 @@ complete -c anyclaude -f
           line += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
       if (!option.choices.empty())
         line += std::format(" {} -a {}", option.is_positional() ? "" : "-x",
-                            quoted(joined(option.choices)));
+                            in_quotes(joined(option.choices)));
       else if (option.is_positional() || option.takes_file())
         line += option.is_positional() ? " -F" : " -rF";
       else if (!option.value.empty())
         line += " -x";
-      text += line + " -d " + quoted(first_sentence(option.description)) + "\n";
+      text += line + " -d " + in_quotes(first_sentence(option.description)) + "\n";
     }
   }
   return text;
