@@ -90,6 +90,7 @@ struct ChatStreamTest : testing::Test {
 
   /// The lines of a stream of these chunks, ended as it should be.
   std::vector<std::string> read(const std::vector<std::string>& chunks) {
+    events.clear();
     ChatStream stream = make();
     for (const auto& chunk : chunks)
       stream.data(chunk);
