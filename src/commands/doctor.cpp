@@ -1,6 +1,6 @@
 #include "commands/doctor.h"
 
-#include "anthropic/json.h"
+#include "anthropic/json_text.h"
 #include "commands/daemon.h"
 #include "commands/tell.h"
 #include "launch/control_client.h"
@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 
 /// One line, in quotes.
 std::string quoted(const std::string& text) {
-  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+  return anthropic::json_text(Json(text));
 }
 
 std::string described(const Json& report) {
