@@ -18,7 +18,6 @@
 #include <filesystem>
 #include <functional>
 #include <limits>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <utility>
@@ -243,9 +242,8 @@ prompt::Tokenizer tokenizer_of(const engine::Model& model) {
 
 } // namespace
 
-/// What is made once, when the model is first needed after loading.
-struct Embedded::Lazy {
-  std::once_flag once;
+/// What is made once, when the model is loaded; constant from then on.
+struct Embedded::Prepared {
   std::optional<prompt::PromptBuilder> prompts;
   std::vector<engine::Token> markers;
   std::shared_ptr<const answer::ThinkingSeal> seal;
@@ -255,36 +253,46 @@ struct Embedded::Lazy {
 Embedded::Embedded(engine::EngineOptions options, prompt::PromptOptions prompts)
     : prompt_options_(std::move(prompts)), model_id_(options.model.stem().string()),
       model_time_(modification_time(options.model)), model_file_(options.model),
-      cache_folder_(options.cache_folder), lazy_(std::make_unique<Lazy>()),
+      cache_folder_(options.cache_folder), prepared_(std::make_unique<Prepared>()),
       watch_([this](std::int32_t token) {
         return kv::is_image(token) ? "[image]" : engine_.model().piece(token);
       }),
-      engine_(std::move(options)) {}
+      engine_(preparing(std::move(options))) {}
 
 Embedded::~Embedded() = default;
+
+/// The same options, with what is to be done once the model is loaded.
+engine::EngineOptions Embedded::preparing(engine::EngineOptions options) {
+  options.on_loaded = [this](const engine::Model& model, int context_tokens) {
+    prepare(model, context_tokens);
+  };
+  return options;
+}
+
+/// On the engine's thread, before anybody asks for a prompt.
+void Embedded::prepare(const engine::Model& model, int context_tokens) {
+  const engine::ModelFacts& facts = model.facts();
+  auto parsed = prompt::ChatTemplate::parse(facts.chat_template, facts.bos_text, facts.eos_text);
+  if (!parsed) {
+    prepared_->error = parsed.error();
+    return;
+  }
+  prompt::PromptOptions options = prompt_options_;
+  if (!options.replay_folder.empty())
+    options.model = engine::model_content_hash(model_file_, cache_folder_ / "model-hashes");
+  options.most_tokens = 2 * static_cast<std::size_t>(context_tokens);
+  prepared_->prompts.emplace(std::move(*parsed), tokenizer_of(model), std::move(options));
+  prepared_->seal = make_seal(cache_folder_);
+  prepared_->markers = answer_markers(model, prepared_->prompts->dialect());
+}
 
 std::expected<const prompt::PromptBuilder*, Error> Embedded::prompts() const {
   const Health now = health();
   if (!now.ready)
     return refuse(ErrorKind::overloaded, now.detail);
-  std::call_once(lazy_->once, [this] {
-    const engine::ModelFacts& facts = engine_.model().facts();
-    auto parsed = prompt::ChatTemplate::parse(facts.chat_template, facts.bos_text, facts.eos_text);
-    if (!parsed) {
-      lazy_->error = parsed.error();
-      return;
-    }
-    prompt::PromptOptions options = prompt_options_;
-    if (!options.replay_folder.empty())
-      options.model = engine::model_content_hash(model_file_, cache_folder_ / "model-hashes");
-    options.most_tokens = 2 * static_cast<std::size_t>(engine_.context_tokens());
-    lazy_->prompts.emplace(std::move(*parsed), tokenizer_of(engine_.model()), std::move(options));
-    lazy_->seal = make_seal(cache_folder_);
-    lazy_->markers = answer_markers(engine_.model(), lazy_->prompts->dialect());
-  });
-  if (!lazy_->prompts)
-    return refuse(ErrorKind::api, lazy_->error);
-  return &*lazy_->prompts;
+  if (!prepared_->prompts)
+    return refuse(ErrorKind::api, prepared_->error);
+  return &*prepared_->prompts;
 }
 
 Abilities Embedded::abilities() const {
@@ -374,8 +382,8 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
   auto prompt = (*builder)->build(noted ? *noted : request, caller.tenant, images.reader());
   if (!prompt)
     return std::unexpected(prompt.error());
-  look_at_thinking(request, *lazy_->seal);
-  prompt->format.seal = lazy_->seal;
+  look_at_thinking(request, *prepared_->seal);
+  prompt->format.seal = prepared_->seal;
   for (const std::string& warning : prompt->warnings)
     spdlog::warn("{}", warning);
 
@@ -404,9 +412,9 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
   job.sampling = sampling(request, engine_.model().facts().sampling);
   job.max_tokens = request.max_tokens;
   job.stop_sequences = request.stop_sequences;
-  job.visible_control = lazy_->markers;
+  job.visible_control = prepared_->markers;
   job.sampling.constraint = make_constraint(
-      prompt->format, prompt::answer_demand(request, prompt->format), lazy_->markers);
+      prompt->format, prompt::answer_demand(request, prompt->format), prepared_->markers);
   if (prompt->continuation && caller.is_private)
     prompt->continuation->turn.kept = false;
   auto keep = [builder = *builder, continuation = std::move(prompt->continuation)](

@@ -36,13 +36,16 @@ class Embedded : public Backend {
   /// Null with the reason while the model is not there.
   std::expected<const prompt::PromptBuilder*, anthropic::Error> prompts() const;
 
-  struct Lazy;
+  struct Prepared;
+  engine::EngineOptions preparing(engine::EngineOptions options);
+  void prepare(const engine::Model& model, int context_tokens);
+
   prompt::PromptOptions prompt_options_;
   std::string model_id_;
   std::int64_t model_time_ = 0; // of the file, seconds
   std::filesystem::path model_file_;
   std::filesystem::path cache_folder_;
-  std::unique_ptr<Lazy> lazy_;
+  std::unique_ptr<Prepared> prepared_;
   prompt::PromptWatch watch_; // asks the engine only for the texts of a prompt's tokens
   engine::Engine engine_;
 };

@@ -33,8 +33,6 @@ constexpr int kContextStep = 256; // libllama rounds the pool up to it
 constexpr const char* kShuttingDown = "the server is shutting down";
 constexpr int kFewestSequences = 48; // of models without a state: each costs a row of logits
 constexpr double kStoreFrom = 0.5;   // share of the pool from which on prefixes are copied
-constexpr auto kDiskMoment =
-    std::chrono::milliseconds(50);           // between two looks at what is being written
 constexpr std::uint64_t kIdleSequences = 16; // beside the running ones, of models with a state
 constexpr std::uint64_t kMostCheckpointBytes = 512U << 20;
 constexpr float kProgressStep = 0.01F; // of loading, between two changes of the status
@@ -135,7 +133,7 @@ struct Engine::State {
   std::expected<void, std::string> load_projector();
   bool may_reuse();
   bool has_disk() const;
-  std::unique_ptr<kv::BlockStore> make_store() const;
+  std::unique_ptr<kv::BlockStore> make_store();
   void serve();
   void warn_of_an_idle_store();
   void set_status(EngineStatus changed_status);
@@ -162,6 +160,7 @@ struct Engine::State {
   std::uint64_t store_changes_told = 0;
   std::uint64_t store_changes_seen = 0;
   bool stopping = false;
+  bool disk_has_news = false; // the scheduler asks for it when it is idle
   std::thread thread;
 };
 
@@ -206,7 +205,7 @@ bool Engine::State::has_disk() const {
 }
 
 /// Null where it would be of no use: checkpoints are in host memory already.
-std::unique_ptr<kv::BlockStore> Engine::State::make_store() const {
+std::unique_ptr<kv::BlockStore> Engine::State::make_store() {
   if (!reuse || (!has_disk() && model->facts().memory != MemoryKind::full_attention))
     return nullptr;
   StoreSetting setting;
@@ -235,6 +234,11 @@ std::unique_ptr<kv::BlockStore> Engine::State::make_store() const {
   setting.memory_bytes = std::min(
       pool + states, available_memory() / 8 / static_cast<std::uint64_t>(options.models_here));
   setting.disk_bytes = options.store_bytes;
+  setting.on_outcome = [this] {
+    const std::scoped_lock lock(mutex);
+    disk_has_news = true;
+    changed.notify_all();
+  };
   return open_store(setting);
 }
 
@@ -347,6 +351,8 @@ bool Engine::State::load() {
     const std::scoped_lock lock(mutex);
     stats = scheduler->stats();
   }
+  if (options.on_loaded)
+    options.on_loaded(*model, decoder->context_tokens());
   set_status({EngineState::ready, 1, {}});
   return true;
 }
@@ -423,11 +429,8 @@ void Engine::State::serve() {
     stats = scheduler->stats();
     if (!worked) {
       warn_of_an_idle_store();
-      const auto is_called = [this] { return stopping || !commands.empty(); };
-      if (stats.store.unwritten_bytes > 0) // nobody else asks the disk what has become of it
-        changed.wait_for(lock, kDiskMoment, is_called);
-      else
-        changed.wait(lock, is_called);
+      changed.wait(lock, [this] { return stopping || disk_has_news || !commands.empty(); });
+      disk_has_news = false;
     }
   }
   scheduler->fail_all(kShuttingDown);

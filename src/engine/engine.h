@@ -35,6 +35,9 @@ struct EngineOptions {
   std::uint64_t store_bytes = 0; // on the disk, of all models; 0: a share of what is free
   /// Called on the engine's thread whenever status() changed; must not block.
   std::function<void()> on_status_change;
+  /// Called on the engine's thread when the model is loaded, with the longest prompt and answer in
+  /// tokens, before status() says that it is ready.
+  std::function<void(const Model& model, int context_tokens)> on_loaded;
 };
 
 enum class EngineState { loading, ready, failed };

@@ -65,6 +65,7 @@ std::unique_ptr<kv::DiskTier> open_disk(const StoreSetting& setting, const std::
                  folder, what);
   };
   options.on_recovery = [folder] { spdlog::info("prefixes are stored in {} again", folder); };
+  options.on_outcome = setting.on_outcome;
   return std::make_unique<kv::DiskTier>(std::move(*files), std::move(options));
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -41,6 +42,8 @@ struct StoreSetting {
   CellSettings cells;
   std::size_t memory_bytes = 0;
   std::uint64_t disk_bytes = 0; // 0: a share of what is free on the disk
+  /// See kv::DiskTierOptions.
+  std::function<void()> on_outcome;
 };
 
 /// The block store of a model, with its disk where it has one. What keeps it from the disk stands

@@ -26,6 +26,8 @@ struct DiskTierOptions {
   /// Called once when writing fails, and once when it works again. On the writer's thread.
   std::function<void(const std::string& what)> on_trouble;
   std::function<void()> on_recovery;
+  /// Called when outcomes() has something new. On the writer's thread.
+  std::function<void()> on_outcome;
 };
 
 /// Writes and reads block files on threads of its own, so that neither the engine's thread nor

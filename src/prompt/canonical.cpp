@@ -2,6 +2,7 @@
 
 #include "anthropic/overloaded.h"
 #include "prompt/turn_form.h"
+#include "text/paragraphs.h"
 
 #include <algorithm>
 #include <map>
@@ -17,21 +18,12 @@ using anthropic::Overloaded;
 using anthropic::Request;
 using anthropic::Role;
 using anthropic::Tool;
+using text::add_paragraph;
+using text::is_blank;
 
 /// The system turn in front of the tools, where the system text itself goes behind them. Without
 /// one, some templates put a text of their own there.
 constexpr std::string_view kLeadIn = "The tools are described first, and the instructions follow.";
-
-bool is_blank(std::string_view text) {
-  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
-}
-
-/// Puts texts together as paragraphs.
-void add_paragraph(std::string& text, std::string_view more) {
-  if (!text.empty())
-    text += "\n\n";
-  text += more;
-}
 
 Json protect_strings(const Json& value, const ControlText& control) {
   if (value.is_string())

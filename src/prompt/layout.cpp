@@ -1,6 +1,7 @@
 #include "prompt/layout.h"
 
 #include "prompt/volatile_spans.h"
+#include "text/paragraphs.h"
 
 #include <algorithm>
 #include <variant>
@@ -16,16 +17,9 @@ using anthropic::Role;
 
 constexpr std::string_view kBillingLine = "x-anthropic-billing-header:";
 
-bool is_blank(std::string_view text) {
-  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
-}
-
-void add_paragraph(std::string& text, std::string_view more) {
-  if (is_blank(more))
-    return;
-  if (!text.empty())
-    text += "\n\n";
-  text += more;
+void add_unless_blank(std::string& text, std::string_view more) {
+  if (!text::is_blank(more))
+    text::add_paragraph(text, more);
 }
 
 bool is_system_text(const Message& message) {
@@ -49,7 +43,7 @@ Opening lay_out_opening(const Request& request, Layout layout) {
   Opening opening;
   if (layout == Layout::as_sent) {
     for (const std::string& part : request.system)
-      add_paragraph(opening.system, part);
+      add_unless_blank(opening.system, part);
     return opening;
   }
   const auto& messages = request.messages;
@@ -72,8 +66,8 @@ Opening lay_out_opening(const Request& request, Layout layout) {
   const SessionMarks marks(texts);
   for (const std::string_view text : texts) {
     const DividedText divided = marks.divide(text);
-    add_paragraph(opening.system, divided.stable);
-    add_paragraph(opening.session, divided.session);
+    add_unless_blank(opening.system, divided.stable);
+    add_unless_blank(opening.session, divided.session);
   }
   return opening;
 }

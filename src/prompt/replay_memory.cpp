@@ -14,11 +14,7 @@ namespace {
 
 constexpr std::size_t kMostTurns = 100'000; // of a conversation that is believed
 
-std::size_t size_of(const ReplayTurn& turn) {
-  constexpr std::size_t kBookkeeping = 256; // of the map, the list and the allocator
-  return kBookkeeping + turn.tokens.size() * sizeof(std::int32_t) +
-         turn.boundaries.size() * sizeof(int);
-}
+constexpr std::size_t kHeldOverhead = 256; // bytes of a turn in the map, the list and the allocator
 
 /// From the first parent on.
 std::vector<const ReplayTurn*> chain_to(const ReplayTurn& turn) {
@@ -139,10 +135,10 @@ void ReplayMemory::remember(const ConversationKey& key, ReplayTurn turn) {
 }
 
 std::shared_ptr<const ReplayTurn> ReplayMemory::hold(ReplayTurn turn) {
-  *bytes_ += size_of(turn);
+  *bytes_ += kHeldOverhead + turn.own_bytes();
   std::shared_ptr<const ReplayTurn> kept(new ReplayTurn(std::move(turn)),
                                          [bytes = bytes_](const ReplayTurn* gone) {
-                                           *bytes -= size_of(*gone);
+                                           *bytes -= kHeldOverhead + gone->own_bytes();
                                            delete gone;
                                          });
   const std::scoped_lock lock(mutex_);

@@ -47,6 +47,10 @@ struct ReplayTurn {
   std::size_t end = 0;                      // tokens in all, the parents' included
   bool kept = true; // may be written to the disk; false for all that goes on from it, too
 
+  std::size_t own_bytes() const { // of its own tokens and boundaries
+    return tokens.size() * sizeof(std::int32_t) + boundaries.size() * sizeof(int);
+  }
+
   /// All tokens and boundaries from the first parent on.
   std::vector<std::int32_t> all_tokens() const;
   std::vector<int> all_boundaries() const;

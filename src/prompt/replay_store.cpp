@@ -27,7 +27,7 @@ constexpr const char* kSecret = "replay.key";
 constexpr int kFormat = 1;                 // of the tables, kept as the file's user_version
 constexpr std::size_t kMostWaiting = 4096; // turns; more are given up
 constexpr std::size_t kChecksumBytes = 16;
-constexpr std::int64_t kBookkeeping = 200; // bytes, of a turn beside its tokens and boundaries
+constexpr std::size_t kTurnOverhead = 200; // bytes, of a turn beside its tokens and boundaries
 
 /// A conversation is a first turn and all that goes on from it; it is dropped as a whole.
 constexpr const char* kSetUp =
@@ -62,11 +62,6 @@ std::vector<Number> numbers_of(std::span<const std::byte> bytes) {
   if (!numbers.empty()) // or there is no address to copy from or to
     std::memcpy(numbers.data(), bytes.data(), numbers.size() * sizeof(Number));
   return numbers;
-}
-
-std::int64_t size_of(const ReplayTurn& turn) {
-  return kBookkeeping + static_cast<std::int64_t>(turn.tokens.size() * sizeof(std::int32_t) +
-                                                  turn.boundaries.size() * sizeof(int));
 }
 
 std::string salt_of(const text::Key& secret, const std::string& model) {
@@ -350,7 +345,7 @@ bool ReplayStore::insert(const ReplayTurn& turn) {
         .bind(std::as_bytes(std::span(each.boundaries)))
         .bind(checksum(each, parent));
     if (!writer_->insert.run() || !writer_->grow.bind(text::unix_milliseconds())
-                                       .bind(size_of(each))
+                                       .bind(static_cast<std::int64_t>(kTurnOverhead + each.own_bytes()))
                                        .bind(*conversation)
                                        .run())
       return false;

@@ -7,7 +7,8 @@ namespace anyclaude::prompt {
 
 namespace {
 
-constexpr std::size_t kPiece = 64U << 10; // bytes that are counted at a time
+constexpr std::size_t kPiece = 64U << 10;     // bytes that are counted at a time
+constexpr std::size_t kBytesPerToken = 4; // of ordinary text, about
 
 } // namespace
 
@@ -76,7 +77,8 @@ bool SegmentTokenizer::append(std::vector<std::int32_t>& tokens, std::string_vie
   if (segment.empty() || recall(tokens, segment))
     return true;
   const std::size_t room = most_ - std::min(most_, tokens.size());
-  if (segment.size() > room && !fits(segment, room)) // a token is a byte at least
+  // Counting costs as much as making them. Ordinary text that is not much too long is made at once.
+  if (segment.size() / kBytesPerToken > room && !fits(segment, room))
     return false;
   auto made = tokenizer_.tokenize(segment, true);
   tokens.append_range(made);
@@ -141,8 +143,8 @@ void SegmentTokenizer::append_text(Turns& turns, std::size_t before, std::string
     }
     add(part.substr(begin));
   }
-  if (left_out > 0) // about four bytes a token, and more than there is room for
-    turns.beyond += std::max(left_out / 4, most_ - std::min(most_, tokens.size()) + 1);
+  if (left_out > 0) // and more than there is room for
+    turns.beyond += std::max(left_out / kBytesPerToken, most_ - std::min(most_, tokens.size()) + 1);
 }
 
 } // namespace anyclaude::prompt

@@ -36,7 +36,7 @@ class SegmentTokenizer {
  public:
   static constexpr std::size_t kBytes = 32U << 20; // texts and tokens that are remembered
 
-  /// `most` bounds the tokens that are made of one text; more are estimated (see Turns::beyond).
+  /// `most` is about how many tokens are made of one text; more are estimated (see Turns::beyond).
   explicit SegmentTokenizer(Tokenizer tokenizer, std::size_t capacity = kBytes,
                             std::size_t most = std::numeric_limits<std::size_t>::max());
 

@@ -1,5 +1,7 @@
 #include "prompt/volatile_spans.h"
 
+#include "text/paragraphs.h"
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -261,12 +263,6 @@ std::string_view without_empty_lines(std::string_view block) {
   return block.substr(0, block.find_last_not_of(" \t\r\n") + 1);
 }
 
-void add_paragraph(std::string& text, std::string_view more) {
-  if (!text.empty())
-    text += "\n\n";
-  text += more;
-}
-
 } // namespace
 
 SessionMarks::SessionMarks(std::span<const std::string_view> system_texts) {
@@ -323,12 +319,12 @@ DividedText SessionMarks::divide(std::string_view text) const {
     }
     if (!headed && !heading.empty() && kind == Kind::session) {
       if (moved_heading != heading)
-        add_paragraph(divided.session, heading);
+        text::add_paragraph(divided.session, heading);
       moved = true;
     }
     if (headed || kind == Kind::session)
       moved_heading = heading;
-    add_paragraph(divided.session, block);
+    text::add_paragraph(divided.session, block);
   }
   divided.stable.erase(divided.stable.find_last_not_of(" \t\r\n") + 1);
   return divided;

@@ -113,6 +113,12 @@ TEST(SegmentTokenizer, WhatIsFarTooLongIsNotTokenizedToItsEnd) {
   EXPECT_GE(turns.tokens.size() + turns.beyond, 2'000'000U);
   EXPECT_LE(bytes, 300'000U);
 
+  text.resize(300'000); // a little too long: it is made, and not counted first
+  bytes = 0;
+  tokenizer.tokenize("<turn>few<turn>" + text, {});
+  EXPECT_GE(bytes, 300'000U);
+  EXPECT_LE(bytes, 310'000U);
+
   text.resize(99'000); // fits
   bytes = 0;
   const auto whole = tokenizer.tokenize("<turn>few<turn>" + text, {});
