@@ -374,6 +374,7 @@ void Gateway::health(const Asked& asked) const {
 
 void Gateway::metrics(const Asked& asked) const {
   asked.reply_text(metrics_body({.ended = stats_.total(),
+                                 .first_tokens = stats_.first_tokens(),
                                  .engine = backend_.engine_numbers(),
                                  .open_connections = server_->open_connections()}),
                    kMetricsType);

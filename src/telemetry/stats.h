@@ -1,5 +1,6 @@
 #pragma once
 
+#include "telemetry/first_token_times.h"
 #include "telemetry/live.h"
 
 #include <cstdint>
@@ -72,6 +73,7 @@ class Stats {
   const Live& live() const { return live_; }
 
   Totals total() const;
+  FirstTokens first_tokens() const;
   /// Zero for a session never seen.
   Totals session(const std::string& id) const;
 
@@ -89,6 +91,7 @@ class Stats {
 
   mutable std::mutex mutex_;
   Totals total_;
+  FirstTokens first_tokens_;
   std::list<Session> sessions_; // the one used last in front
   std::unordered_map<std::string, std::list<Session>::iterator> by_id_;
   std::deque<RequestRecord> records_;
