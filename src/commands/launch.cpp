@@ -2,6 +2,7 @@
 
 #include "backend/route_rules.h"
 #include "commands/advice.h"
+#include "commands/log_format.h"
 #include "commands/progress_line.h"
 #include "commands/speeds.h"
 #include "commands/tell.h"
@@ -64,7 +65,7 @@ launch::DaemonOrder daemon_order(DaemonOptions options, std::string session) {
   order.port = options.port;
   order.token = options.token;
   order.main = [options = std::move(options)](launch::DaemonStart start) {
-    spdlog::set_pattern("%Y-%m-%d %H:%M:%S.%e %l: %v");
+    set_log_pattern("%Y-%m-%d %H:%M:%S.%e %l: %*");
     spdlog::flush_on(spdlog::level::trace);
     DaemonOptions own = options;
     own.port = start.port;
