@@ -39,6 +39,7 @@ DaemonOptions like_the_running(DaemonOptions options, const launch::DaemonStatus
     options.model = status.model_path;
   else
     options.server_model = status.model_path;
+  options.trace = status.trace;
   return options;
 }
 
@@ -52,6 +53,9 @@ void tell_what_does_not_apply(const LaunchOptions& options, const launch::Daemon
     tell(std::format("the running daemon goes on as it was started; {} for the next",
                      options.engine_options.contains(',') ? options.engine_options + " count"
                                                           : options.engine_options + " counts"));
+  if (!options.daemon.trace.empty() && options.daemon.trace != status.trace)
+    tell("the running daemon was started without this --trace, which counts for the next "
+         "(`anyclaude stop` ends this one)");
 }
 
 } // namespace
@@ -128,6 +132,11 @@ int launch_claude(const launch::Paths& paths, const LaunchOptions& options) {
     tell_what_does_not_apply(options, *status);
     order.main = daemon_order(like_the_running(options.daemon, *status), session).main;
   }
+
+  if (!status->trace.empty())
+    tell(options.is_private ? "the running daemon writes requests to files (--trace), but none of "
+                              "this session: what is said here is not kept on the disk"
+                            : trace_warning(status->trace));
 
   std::error_code ignored;
   launch::ClaudeConnection connection = connection_to(*status, session);
