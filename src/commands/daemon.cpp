@@ -251,6 +251,10 @@ std::expected<void, std::string> Daemon::start_gateway() {
   auto gateway = gateway::Gateway::start(std::move(options), backend_->backend(), stats_);
   if (!gateway)
     return std::unexpected(gateway.error());
+  if (!gateway::is_loopback(options_.host))
+    spdlog::warn("listening on {}: other machines can try tokens here, and nothing is encrypted "
+                 "on the way; docs/security.md says what to put in front",
+                 options_.host);
   const std::scoped_lock lock(mutex_);
   gateway_ = std::move(*gateway);
   status_.port = gateway_->port();
