@@ -11,6 +11,7 @@ NOT_RUN = {
     "./dev run": BUILDS,
     "./dev build": BUILDS,
     "./dev test": BUILDS,
+    "./dev test docs": BUILDS,
     "./dev test package": BUILDS,
     "./dev package": BUILDS,
     "./dev test api -- -k full_disk": BUILDS,
