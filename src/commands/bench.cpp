@@ -97,10 +97,9 @@ int run_bench(const BenchOptions& options, const launch::Paths& paths) {
   if (!is_for_a_program)
     std::fputs(("\n" + bench::table(*result)).c_str(), stdout);
   const std::string chart = bench::chart_svg(*result);
-  for (const auto& written :
-       {write(options.json, bench::to_json(*result)),
-        write(options.markdown, bench::markdown(*result)), write(options.svg, chart),
-        write_png(options, chart, paths)})
+  for (const auto& written : {write(options.json, bench::to_json(*result)),
+                              write(options.markdown, bench::markdown(*result)),
+                              write(options.svg, chart), write_png(options, chart, paths)})
     if (!written)
       return fail(written.error());
   if (const auto* follow_up = result->row("followup"); follow_up && follow_up->reused_tokens == 0)

@@ -194,7 +194,7 @@ int prune_cache(const launch::Paths& paths, const PruneOptions& options) {
     const auto age = parse_age(options.older_than);
     if (!age)
       return fail("\"" + options.older_than +
-                           "\" is no age; write minutes, hours or days, as 90m, 12h or 30d");
+                  "\" is no age; write minutes, hours or days, as 90m, 12h or 30d");
     limits.unused_since = std::chrono::duration_cast<std::chrono::seconds>(
                               std::chrono::system_clock::now().time_since_epoch())
                               .count() -

@@ -75,8 +75,8 @@ int export_cache(const launch::Paths& paths, const ExportOptions& options) {
         return one.second.use.is_stable;
       }))
     return fail("of what is kept of " + (*model)->about.model +
-                         ", nothing is known to be tools and system text alone; ask something "
-                         "through Claude Code, or run `anyclaude cache warm`");
+                ", nothing is known to be tools and system text alone; ask something "
+                "through Claude Code, or run `anyclaude cache warm`");
   const auto key = own_key(paths);
   if (!key)
     return fail(key.error());
@@ -109,9 +109,9 @@ int import_cache(const launch::Paths& paths, const ImportOptions& options) {
     for (const kv::ModelBlocks& model : models)
       here += "\n  here:  " + model.about.model + " " + model.about.fingerprint;
     return fail("the file is of another model, or was made by another version of the "
-                         "engine:\n  file:  " +
-                         manifest->model + " " + manifest->fingerprint + here +
-                         "\nIf it is yours, start it once, so that it is known here");
+                "engine:\n  file:  " +
+                manifest->model + " " + manifest->fingerprint + here +
+                "\nIf it is yours, start it once, so that it is known here");
   }
   const auto files =
       kv::BlockFiles::open(prefix_folder(paths), manifest->fingerprint, known->about.model);

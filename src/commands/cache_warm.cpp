@@ -48,12 +48,12 @@ int warm_cache(const launch::Paths& paths, const WarmOptions& options) {
     return fail(run.error());
   const auto numbers = daemon->client.ask_session(10s);
   if (!numbers || numbers->prompt_tokens == 0)
-    return fail(std::format("Claude Code asked nothing; it ended with status {}: {}",
-                                     run->status, end_of_output(*run)));
+    return fail(std::format("Claude Code asked nothing; it ended with status {}: {}", run->status,
+                            end_of_output(*run)));
   if (!wait_until_stored(paths))
     return fail("what was computed is not on the disk: does the daemon run with "
-                         "--no-store, or is the disk full? See " +
-                         paths.daemon_log().native());
+                "--no-store, or is the disk full? See " +
+                paths.daemon_log().native());
   print("{} tokens of prompts, {} of them computed now, {} known before; they are on the disk\n",
         numbers->prompt_tokens, numbers->computed_tokens, numbers->reused_tokens);
   return 0;

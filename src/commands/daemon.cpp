@@ -283,9 +283,10 @@ std::string program_version() {
 }
 
 std::string trace_warning(const std::filesystem::path& folder) {
-  return std::format("EVERY REQUEST AND ANSWER IS WRITTEN TO {} (--trace), with all that is said in "
-                     "them; credentials that are recognised are left out",
-                     folder.native());
+  return std::format(
+      "EVERY REQUEST AND ANSWER IS WRITTEN TO {} (--trace), with all that is said in "
+      "them; credentials that are recognised are left out",
+      folder.native());
 }
 
 namespace {

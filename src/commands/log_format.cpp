@@ -15,8 +15,7 @@ class PrintableMessage : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm& /*time*/,
               spdlog::memory_buf_t& out) override {
-    const std::string line =
-        text::printable_line({message.payload.data(), message.payload.size()});
+    const std::string line = text::printable_line({message.payload.data(), message.payload.size()});
     out.append(line.data(), line.data() + line.size());
   }
   std::unique_ptr<custom_flag_formatter> clone() const override {

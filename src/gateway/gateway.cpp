@@ -189,10 +189,9 @@ void Gateway::handle(HttpRequest request, const std::shared_ptr<Responder>& clie
   Route route = route_of(request.path);
   auto caller = access_.identify(request, route.token).value_or(backend::Caller{});
   const std::string id = new_request_id();
-  const auto responder =
-      is_traced(route) ? traced(options_.trace, request, id, client) : client;
-  const Asked asked{request,           std::move(route), responder,
-                    std::move(caller), id,               options_.retry_after};
+  const auto responder = is_traced(route) ? traced(options_.trace, request, id, client) : client;
+  const Asked asked{request, std::move(route),    responder, std::move(caller),
+                    id,      options_.retry_after};
   if (goes_to_cloud(asked.route)) {
     return pass_on(asked, {});
   }

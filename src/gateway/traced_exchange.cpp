@@ -151,11 +151,11 @@ std::shared_ptr<Responder> traced(std::shared_ptr<telemetry::Trace> trace,
                                   std::shared_ptr<Responder> responder) {
   const std::string name = telemetry::Trace::name_of(request_id);
   const auto secrets = secrets_of(request);
-  trace->write({.name = name + ".1-request",
-                .text = std::format("{} {}{}\n{}\n{}\n", request.method,
-                                    loggable_path(request.path), shown_query(request.query),
-                                    header_lines(request.headers), request.body),
-                .secrets = secrets});
+  trace->write(
+      {.name = name + ".1-request",
+       .text = std::format("{} {}{}\n{}\n{}\n", request.method, loggable_path(request.path),
+                           shown_query(request.query), header_lines(request.headers), request.body),
+       .secrets = secrets});
   return std::make_shared<TracedResponder>(
       std::move(trace),
       telemetry::Trace::File{.name = name + ".2-answer", .text = {}, .secrets = secrets},

@@ -102,9 +102,9 @@ std::expected<void, std::string> make_private_folder(const fs::path& folder,
     return std::unexpected(
         std::format("{} is not a folder; remove it or {}", folder.native(), otherwise));
   if (info.st_uid != ::geteuid())
-    return std::unexpected(std::format(
-        "the folder {} belongs to user {}, not to you (user {}); remove it or {}", folder.native(),
-        info.st_uid, ::geteuid(), otherwise));
+    return std::unexpected(
+        std::format("the folder {} belongs to user {}, not to you (user {}); remove it or {}",
+                    folder.native(), info.st_uid, ::geteuid(), otherwise));
   if ((info.st_mode & 022) != 0)
     return std::unexpected(
         std::format("other users may write to the folder {}; look into it, then run: chmod 700 {}",

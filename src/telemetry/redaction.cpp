@@ -22,17 +22,17 @@ struct Mark {
   std::size_t least;
 };
 constexpr std::array<Mark, 22> kMarks = {{
-    {"sk-", 17},         {"sk_live_", 12}, {"sk_test_", 12}, {"rk_live_", 12}, {"ghp_", 20},
-    {"gho_", 20},        {"ghu_", 20},     {"ghs_", 20},     {"ghr_", 20},     {"github_pat_", 20},
-    {"glpat-", 16},      {"xoxb-", 10},    {"xoxp-", 10},    {"xoxa-", 10},    {"AKIA", 16},
-    {"ASIA", 16},        {"AIza", 30},     {"hf_", 20},      {"npm_", 30},     {"pypi-", 30},
-    {"Bearer ", 16},      {"eyJ", 30}, // a JSON web token: base64 of {"
+    {"sk-", 17},     {"sk_live_", 12}, {"sk_test_", 12}, {"rk_live_", 12}, {"ghp_", 20},
+    {"gho_", 20},    {"ghu_", 20},     {"ghs_", 20},     {"ghr_", 20},     {"github_pat_", 20},
+    {"glpat-", 16},  {"xoxb-", 10},    {"xoxp-", 10},    {"xoxa-", 10},    {"AKIA", 16},
+    {"ASIA", 16},    {"AIza", 30},     {"hf_", 20},      {"npm_", 30},     {"pypi-", 30},
+    {"Bearer ", 16}, {"eyJ", 30}, // a JSON web token: base64 of {"
 }};
 
 /// Ends of names whose value is a secret, in lower case.
 constexpr std::array<std::string_view, 12> kNames = {
-    "api_key",       "apikey",        "api-key",     "password",    "passwd",     "_token",
-    "client_secret", "refreshtoken",  "accesstoken", "private_key", "secret_key", "access_key"};
+    "api_key",       "apikey",       "api-key",     "password",    "passwd",     "_token",
+    "client_secret", "refreshtoken", "accesstoken", "private_key", "secret_key", "access_key"};
 constexpr std::size_t kShortestValue = 8;
 
 constexpr std::string_view kPemBegin = "-----BEGIN ";
@@ -48,9 +48,8 @@ bool is_of_token(char c) {
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::ranges::transform(out, out.begin(), [](unsigned char c) {
-    return static_cast<char>(std::tolower(c));
-  });
+  std::ranges::transform(out, out.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
 
@@ -123,9 +122,8 @@ void find_named(std::string_view text, std::vector<Span>& found) {
 
 bool is_secret_name(std::string_view name) {
   const std::string lowered = lower(name);
-  return std::ranges::any_of(
-      std::array{"auth", "cookie", "key", "token", "secret", "password"},
-      [&lowered](const char* part) { return lowered.contains(part); });
+  return std::ranges::any_of(std::array{"auth", "cookie", "key", "token", "secret", "password"},
+                             [&lowered](const char* part) { return lowered.contains(part); });
 }
 
 std::string without_credentials(std::string text, const std::vector<std::string>& known) {

@@ -1,6 +1,5 @@
-#include "telemetry/trace.h"
-
 #include "kv/failing_disk.h"
+#include "telemetry/trace.h"
 
 #include <gtest/gtest.h>
 #include <spdlog/sinks/ostream_sink.h>

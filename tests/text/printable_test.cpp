@@ -21,7 +21,8 @@ TEST(Printable, TheDirectionOfWritingStays) {
 }
 
 TEST(Printable, OrdinaryTextStaysAsItIs) {
-  for (const std::string text : {"", "two\n\tlines", "Zürich 你好 🙂 «é»", "\u00A0\u2028", "\xff\xc2"})
+  for (const std::string text :
+       {"", "two\n\tlines", "Zürich 你好 🙂 «é»", "\u00A0\u2028", "\xff\xc2"})
     EXPECT_EQ(printable(text), text);
 }
 
