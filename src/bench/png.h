@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <string>
 
-/// Charts for places that take no SVG. Letters need fonts, and drawing them well needs a library
-/// of 15 MB with all that it brings: librsvg's own program does it where it is installed.
+/// Charts for places that take no SVG. What draws letters well brings 20 MB of libraries along:
+/// librsvg's own program does it, where it is installed.
 namespace anyclaude::bench {
 
 /// The error says what to install.
