@@ -68,7 +68,7 @@ def test_requests_and_answers_are_in_the_folder_whole(traced):
 
 def test_no_credential_is_in_the_folder(traced):
     daemon, folder = traced
-    words = f"What is {SECRETS['text']}? And ANTHROPIC_API_KEY={SECRETS['named']}?"
+    words = f"What is {SECRETS['text']}? And ANTHROPIC_API_KEY={SECRETS['named']}? Or {OUR_TOKEN}?"
     body = {"model": "m", "max_tokens": 20, "messages": [{"role": "user", "content": words}]}
     headers = {"x-api-key": SECRETS["header"], "cookie": f"a={SECRETS['cookie']}"}
     for path in (f"/v1/messages?key={SECRETS['query']}", f"/t/{OUR_TOKEN}/v1/messages",
