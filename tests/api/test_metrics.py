@@ -68,6 +68,7 @@ def test_the_first_token_is_counted_as_warm_or_cold(daemon):
 
     cold, warm = counts()
     question = {**QUESTION, "system": "What stands here has not been said before. " * 20}
-    for _ in range(2):
-        assert daemon.ask(question).status == 200
-    wait_for(lambda: counts() == [cold + 1, warm + 1], "the first counts as cold, the second as warm")
+    assert daemon.ask(question).status == 200
+    wait_for(lambda: counts() == [cold + 1, warm], "the first counts as cold")
+    assert daemon.ask(question).status == 200
+    wait_for(lambda: counts() == [cold + 1, warm + 1], "the second counts as warm")
