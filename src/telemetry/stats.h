@@ -14,7 +14,8 @@
 #include <unordered_map>
 #include <vector>
 
-/// What requests cost. Numbers and names only: no text of any conversation comes here.
+/// What requests cost. Numbers and names only: no text of any conversation comes here, but for
+/// Trace, which a person asks for.
 namespace anyclaude::telemetry {
 
 /// One request that asked for a message, after its end. prompt = reused + computed tokens.
