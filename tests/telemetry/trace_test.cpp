@@ -23,6 +23,10 @@ namespace {
 namespace fs = std::filesystem;
 
 class TraceTest : public testing::Test {
+ public:
+  TraceTest(const TraceTest&) = delete;
+  TraceTest& operator=(const TraceTest&) = delete;
+
  protected:
   TraceTest() {
     fs::remove_all(folder);
@@ -34,8 +38,6 @@ class TraceTest : public testing::Test {
     spdlog::set_default_logger(std::move(before));
     fs::remove_all(folder);
   }
-  TraceTest(const TraceTest&) = delete;
-  TraceTest& operator=(const TraceTest&) = delete;
 
   std::vector<std::string> names() const {
     std::vector<std::string> found;
