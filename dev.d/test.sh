@@ -136,13 +136,13 @@ test_groups() { # GROUP... -- ARGS
   local groups=() group
   while [ $# -gt 0 ] && [ "$1" != -- ]; do
     case $1 in
-      unit | engine | api | backends | cli | modes | dashboard | property | package) groups+=("$1") ;;
-      *) die "there is no test group '$1'; unit, engine, api, backends, cli, modes, dashboard, property and package there are" ;;
+      unit | engine | api | backends | cli | modes | dashboard | docs | property | package) groups+=("$1") ;;
+      *) die "there is no test group '$1'; unit, engine, api, backends, cli, modes, dashboard, docs, property and package there are" ;;
     esac
     shift
   done
   [ $# -eq 0 ] || shift
-  [ ${#groups[@]} -gt 0 ] || groups=(unit engine api backends cli modes dashboard)
+  [ ${#groups[@]} -gt 0 ] || groups=(unit engine api backends cli modes dashboard docs)
   build release
   case " ${groups[*]} " in *" api "*) ensure_node_sdk ;; esac
   case " ${groups[*]} " in *" cli "* | *" modes "*) ensure_claude_code ;; esac
@@ -187,6 +187,7 @@ run_named_group() { # GROUP ARGS
     api) run_pytest api "${node_sdk:+yes}" tests/api "$@" ;;
     backends) run_pytest backends yes tests/backends "$@" ;;
     dashboard) run_pytest dashboard "${axe:+yes}" tests/browser "$@" ;;
+    docs) run_pytest docs yes tests/docs "$@" ;;
     cli) run_pytest cli "${claude_program:+yes}" tests/cli "$@" ;;
     package) group_runner=on_host run_pytest package no tests/package "$@" ;;
     modes) run_pytest modes "${claude_program:+${mlx_omni:+yes}}" tests/modes "$@" ;;

@@ -1,6 +1,7 @@
 #include "commands/bench.h"
 
 #include "bench/chart.h"
+#include "bench/png.h"
 #include "bench/report.h"
 #include "commands/bench_measurement.h"
 #include "commands/tell.h"
@@ -23,7 +24,7 @@ std::expected<void, std::string> write(const std::string& name, const std::strin
   if (name.empty())
     return {};
   if (name == "-") {
-    std::fputs(text.c_str(), stdout);
+    std::fwrite(text.data(), 1, text.size(), stdout);
     return {};
   }
   const fs::path file = name;
@@ -48,6 +49,18 @@ int compare(const std::vector<std::string>& files) {
   return 0;
 }
 
+std::expected<void, std::string> write_png(const BenchOptions& options, const std::string& svg,
+                                           const launch::Paths& paths) {
+  if (options.png.empty())
+    return {};
+  const BenchFolder folder(paths.cache);
+  const auto program = bench::find_png_program();
+  if (!program)
+    return std::unexpected(program.error());
+  const auto png = bench::png_of(svg, *program, folder.path());
+  return png ? write(options.png, *png) : std::unexpected(png.error());
+}
+
 std::expected<bench::Result, std::string> measure(const BenchOptions& options,
                                                   const launch::Paths& paths) {
   const BenchFolder folder(paths.cache);
@@ -68,6 +81,8 @@ std::expected<bench::Result, std::string> measure(const BenchOptions& options,
 int run_bench(const BenchOptions& options, const launch::Paths& paths) {
   if (!options.compare.empty())
     return compare(options.compare);
+  if (const auto program = bench::find_png_program(); !options.png.empty() && !program)
+    return fail(program.error()); // before minutes of measuring
   auto result = measure(options, paths);
   if (!result)
     return fail(result.error());
@@ -78,12 +93,13 @@ int run_bench(const BenchOptions& options, const launch::Paths& paths) {
                                                     : fs::path(options.daemon.server_model));
   result->is_demo = info && demo::is_demo_model(info->name);
   const bool is_for_a_program =
-      options.json == "-" || options.markdown == "-" || options.svg == "-";
+      options.json == "-" || options.markdown == "-" || options.svg == "-" || options.png == "-";
   if (!is_for_a_program)
     std::fputs(("\n" + bench::table(*result)).c_str(), stdout);
+  const std::string chart = bench::chart_svg(*result);
   for (const auto& written : {write(options.json, bench::to_json(*result)),
                               write(options.markdown, bench::markdown(*result)),
-                              write(options.svg, bench::chart_svg(*result))})
+                              write(options.svg, chart), write_png(options, chart, paths)})
     if (!written)
       return fail(written.error());
   if (const auto* follow_up = result->row("followup"); follow_up && follow_up->reused_tokens == 0)

@@ -20,6 +20,7 @@ struct BenchOptions {
   std::string json;                 // file for the figures; empty: none; "-": standard output
   std::string markdown;             // the same, for pasting
   std::string svg;                  // the same, as a chart
+  std::string png;                  // the same
   std::vector<std::string> compare; // two files of figures: nothing is measured
 };
 

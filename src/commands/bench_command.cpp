@@ -42,6 +42,8 @@ void add_bench_options(CLI::App& app, BenchOptions& options) {
   app.add_option("--markdown", options.markdown, "Write a table for pasting; - as above")
       ->type_name("FILE");
   app.add_option("--svg", options.svg, "Write a chart; - as above")->type_name("FILE");
+  app.add_option("--png", options.png, "Write it as PNG; needs rsvg-convert; - as above")
+      ->type_name("FILE");
   app.add_option("--compare", options.compare,
                  "Measure nothing; say what differs between two files of --json")
       ->expected(2)

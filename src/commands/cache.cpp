@@ -49,7 +49,7 @@ void print_model(const kv::ModelBlocks& model) {
         totals.asked_tokens, human_seconds(totals.saved_seconds));
   if (!model.damaged.empty())
     print("  {} files cannot be used; `anyclaude cache verify` says why\n", model.damaged.size());
-  std::fputs(picture_of(model).c_str(), stdout);
+  write_out(picture_of(model));
 }
 
 void print_daemon(const Json& daemon) {
@@ -193,15 +193,15 @@ int prune_cache(const launch::Paths& paths, const PruneOptions& options) {
   if (!options.older_than.empty()) {
     const auto age = parse_age(options.older_than);
     if (!age)
-      return cache_failure("\"" + options.older_than +
-                           "\" is no age; write minutes, hours or days, as 90m, 12h or 30d");
+      return fail("\"" + options.older_than +
+                  "\" is no age; write minutes, hours or days, as 90m, 12h or 30d");
     limits.unused_since = std::chrono::duration_cast<std::chrono::seconds>(
                               std::chrono::system_clock::now().time_since_epoch())
                               .count() -
                           *age;
   }
   if (!limits.bytes && !limits.unused_since)
-    return cache_failure("say what may stay: --to SIZE, --older-than AGE, or both");
+    return fail("say what may stay: --to SIZE, --older-than AGE, or both");
   const kv::Pruned pruned = kv::prune(kv::read_models(prefix_folder(paths)), limits);
   print("removed {} blocks, {}\n", pruned.blocks, human_bytes(pruned.bytes));
   if (pruned.blocks > 0)
@@ -222,12 +222,12 @@ int clear_cache(const launch::Paths& paths) {
     if (error) // a running daemon may have written between two steps
       fs::remove_all(model.folder, error);
     if (error)
-      return cache_failure(model.folder.native() + ": " + error.message());
+      return fail(model.folder.native() + ": " + error.message());
   }
   const auto answers = prompt::clear_replay(replay_folder(paths));
   tell_store_changed(paths, "cleared");
   if (!answers)
-    return cache_failure(answers.error());
+    return fail(answers.error());
   print("removed {} blocks, {}, and {} answers\n", files, human_bytes(bytes), answers->turns);
   return 0;
 }

@@ -70,21 +70,21 @@ int export_cache(const launch::Paths& paths, const ExportOptions& options) {
   const auto models = kv::read_models(prefix_folder(paths));
   const auto model = choose_model(models, options.model);
   if (!model)
-    return cache_failure(model.error());
+    return fail(model.error());
   if (!options.conversations && std::ranges::none_of((*model)->blocks, [](const auto& one) {
         return one.second.use.is_stable;
       }))
-    return cache_failure("of what is kept of " + (*model)->about.model +
-                         ", nothing is known to be tools and system text alone; ask something "
-                         "through Claude Code, or run `anyclaude cache warm`");
+    return fail("of what is kept of " + (*model)->about.model +
+                ", nothing is known to be tools and system text alone; ask something "
+                "through Claude Code, or run `anyclaude cache warm`");
   const auto key = own_key(paths);
   if (!key)
-    return cache_failure(key.error());
+    return fail(key.error());
   ProgressLine line("writing " + options.file.native(), 2s);
   const auto written = kv::write_pack(options.file, **model, options.conversations, *key,
                                       [&line](double part) { line.show(part); });
   if (!written)
-    return cache_failure(written.error());
+    return fail(written.error());
   print("{} blocks of {}, {}, signed with {}\n", written->blocks, (*model)->about.model,
         human_bytes(written->bytes), kv::to_text(kv::public_key(*key)));
   if (options.conversations)
@@ -95,9 +95,9 @@ int export_cache(const launch::Paths& paths, const ExportOptions& options) {
 int import_cache(const launch::Paths& paths, const ImportOptions& options) {
   const auto manifest = kv::read_manifest(options.file);
   if (!manifest)
-    return cache_failure(manifest.error());
+    return fail(manifest.error());
   if (!options.trusts && !is_trusted(paths, manifest->signer))
-    return cache_failure(
+    return fail(
         options.file.native() + " is signed with " + kv::to_text(manifest->signer) +
         ", which you do not trust. Whoever made a cache can make the model believe, and so do, "
         "anything. If you know the maker: `anyclaude cache trust` with that key, or --trust once");
@@ -108,15 +108,15 @@ int import_cache(const launch::Paths& paths, const ImportOptions& options) {
     std::string here;
     for (const kv::ModelBlocks& model : models)
       here += "\n  here:  " + model.about.model + " " + model.about.fingerprint;
-    return cache_failure("the file is of another model, or was made by another version of the "
-                         "engine:\n  file:  " +
-                         manifest->model + " " + manifest->fingerprint + here +
-                         "\nIf it is yours, start it once, so that it is known here");
+    return fail("the file is of another model, or was made by another version of the "
+                "engine:\n  file:  " +
+                manifest->model + " " + manifest->fingerprint + here +
+                "\nIf it is yours, start it once, so that it is known here");
   }
   const auto files =
       kv::BlockFiles::open(prefix_folder(paths), manifest->fingerprint, known->about.model);
   if (!files)
-    return cache_failure(files.error());
+    return fail(files.error());
   ProgressLine line("reading " + options.file.native(), 2s);
   kv::PackRead all;
   for (const std::string& tenant : options.tenants) {
@@ -132,13 +132,13 @@ int import_cache(const launch::Paths& paths, const ImportOptions& options) {
     tell_store_changed(paths, "files");
   print("{} blocks of {} were added, {}; {} were here before\n", all.added, manifest->model,
         human_bytes(all.bytes), all.known);
-  return all.problem.empty() ? 0 : cache_failure(options.file.native() + ": " + all.problem);
+  return all.problem.empty() ? 0 : fail(options.file.native() + ": " + all.problem);
 }
 
 int print_cache_key(const launch::Paths& paths) {
   const auto key = own_key(paths);
   if (!key)
-    return cache_failure(key.error());
+    return fail(key.error());
   print("{}\n", kv::to_text(kv::public_key(*key)));
   return 0;
 }
@@ -149,7 +149,7 @@ int trust_cache_key(const launch::Paths& paths, const std::string& key) {
     std::getline(std::ifstream(key) >> std::ws, line);
   const auto parsed = kv::parse_public_key(line.substr(0, line.find_first_of(" \r")));
   if (!parsed)
-    return cache_failure(key + ": " + parsed.error());
+    return fail(key + ": " + parsed.error());
   if (is_trusted(paths, *parsed)) {
     print("{} is trusted already\n", kv::to_text(*parsed));
     return 0;
@@ -161,7 +161,7 @@ int trust_cache_key(const launch::Paths& paths, const std::string& key) {
   out << line << '\n';
   out.close();
   if (!out)
-    return cache_failure("cannot write to " + file.native());
+    return fail("cannot write to " + file.native());
   print("{} is trusted from now on ({})\n", kv::to_text(*parsed), file.native());
   return 0;
 }

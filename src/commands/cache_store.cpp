@@ -61,10 +61,8 @@ void tell_store_changed(const launch::Paths& paths, const std::string& change) {
        told && std::chrono::steady_clock::now() < limit; std::this_thread::sleep_for(20ms))
     if (const auto now = ask(*daemon, ""); now && now->value("changes_seen", number) >= number)
       return;
-  std::fputs(
-      "anyclaude: the running daemon has not answered; what it still has in memory goes with "
-      "`anyclaude stop`\n",
-      stderr);
+  tell("the running daemon has not answered; what it still has in memory goes with `anyclaude "
+       "stop`");
 }
 
 std::string human_bytes(std::uint64_t bytes) {
@@ -84,11 +82,6 @@ std::string human_time(std::int64_t unix_seconds) {
 
 std::string human_seconds(double seconds) {
   return seconds < 120 ? std::format("{:.1f} s", seconds) : std::format("{:.0f} min", seconds / 60);
-}
-
-int cache_failure(const std::string& sentence) {
-  std::fprintf(stderr, "anyclaude: %s\n", sentence.c_str());
-  return 1;
 }
 
 } // namespace anyclaude::commands

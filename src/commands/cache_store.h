@@ -1,17 +1,15 @@
 #pragma once
 
 #include "anthropic/json.h"
+#include "commands/tell.h"
 #include "launch/paths.h"
 
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
-#include <format>
 #include <optional>
 #include <string>
-#include <utility>
 
 /// What the parts of `anyclaude cache` have in common.
 namespace anyclaude::commands {
@@ -38,13 +36,5 @@ void tell_store_changed(const launch::Paths& paths, const std::string& change);
 std::string human_bytes(std::uint64_t bytes); // "1.2 GiB"
 std::string human_time(std::int64_t unix_seconds);
 std::string human_seconds(double seconds);
-
-template <class... Arguments>
-void print(std::format_string<Arguments...> format, Arguments&&... arguments) {
-  std::fputs(std::format(format, std::forward<Arguments>(arguments)...).c_str(), stdout);
-}
-
-/// Says on standard error what is wrong, and returns the exit status.
-int cache_failure(const std::string& sentence);
 
 } // namespace anyclaude::commands

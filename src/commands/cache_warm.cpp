@@ -25,17 +25,17 @@ constexpr const char* kQuestion = "Answer with the one word OK.";
 int warm_cache(const launch::Paths& paths, const WarmOptions& options) {
   const auto program = launch::find_claude(options.claude);
   if (!program)
-    return cache_failure(program.error());
+    return fail(program.error());
   const std::string session = text::random_text(8);
   launch::DaemonOrder order = daemon_order(options.daemon, session);
   if (!options.insists_on_model)
     order.model_path.clear();
   auto daemon = launch::attach_or_start(paths, order);
   if (!daemon)
-    return cache_failure(daemon.error());
+    return fail(daemon.error());
   const auto status = wait_until_ready(paths, *daemon);
   if (!status)
-    return cache_failure(status.error());
+    return fail(status.error());
 
   const auto began = Clock::now();
   TerminalLine line;
@@ -45,15 +45,15 @@ int warm_cache(const launch::Paths& paths, const WarmOptions& options) {
   });
   line.clear();
   if (!run)
-    return cache_failure(run.error());
+    return fail(run.error());
   const auto numbers = daemon->client.ask_session(10s);
   if (!numbers || numbers->prompt_tokens == 0)
-    return cache_failure(std::format("Claude Code asked nothing; it ended with status {}: {}",
-                                     run->status, end_of_output(*run)));
+    return fail(std::format("Claude Code asked nothing; it ended with status {}: {}", run->status,
+                            end_of_output(*run)));
   if (!wait_until_stored(paths))
-    return cache_failure("what was computed is not on the disk: does the daemon run with "
-                         "--no-store, or is the disk full? See " +
-                         paths.daemon_log().native());
+    return fail("what was computed is not on the disk: does the daemon run with "
+                "--no-store, or is the disk full? See " +
+                paths.daemon_log().native());
   print("{} tokens of prompts, {} of them computed now, {} known before; they are on the disk\n",
         numbers->prompt_tokens, numbers->computed_tokens, numbers->reused_tokens);
   return 0;

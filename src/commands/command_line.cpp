@@ -125,6 +125,10 @@ void add_serving_options(CLI::App& app, ServingOptions& options) {
       ->type_name("TOKEN");
   app.add_flag("!--no-store", daemon.keeps_prefixes,
                "Keep what was computed in memory only, nothing on the disk");
+  app.add_option("--trace", daemon.trace,
+                 "Write every request and answer, with all that is said in them, to files in this "
+                 "folder of your own")
+      ->type_name("FOLDER");
   auto* cache_size =
       app.add_option("--cache-size", daemon.store_bytes,
                      "Most that is kept on the disk, as 20GiB [a quarter of what is free, at most "
@@ -254,6 +258,12 @@ std::expected<void, std::string> complete(ServingOptions& options, const Setup& 
     daemon.port = config.port.value_or(0);
   if (daemon.token.empty())
     daemon.token = config.token.value_or("");
+  if (!daemon.trace.empty()) { // the daemon has a working directory of its own
+    std::error_code failed;
+    daemon.trace = fs::weakly_canonical(fs::absolute(daemon.trace, failed), failed);
+    if (const auto made = launch::make_private_folder(daemon.trace, "name another one"); !made)
+      return std::unexpected("--trace: " + made.error());
+  }
   if (daemon.prompt_layout.empty())
     daemon.prompt_layout = config.prompt_layout.value_or("");
   if (options.claude.empty())

@@ -51,7 +51,7 @@ OptionText text_of(CLI::Option& option) {
 } // namespace
 
 bool OptionText::takes_file() const {
-  return value == "FILE" || value == "MODEL" || value.ends_with(".json");
+  return value == "FILE" || value == "FOLDER" || value == "MODEL" || value.ends_with(".json");
 }
 
 CommandText text_of(CLI::App& app) {

@@ -8,17 +8,12 @@
 #include "launch/server_kind.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <format>
 
 namespace anyclaude::commands {
 
 namespace {
-
-void say(const std::string& line) {
-  std::puts(line.c_str());
-}
 
 void print_keys() {
   say("| key | value | without it | meaning |\n|---|---|---|---|");

@@ -6,6 +6,7 @@
 #include "launch/control_server.h"
 #include "launch/paths.h"
 #include "telemetry/history.h"
+#include "telemetry/trace.h"
 #include "text/random_text.h"
 
 #if defined(__GLIBC__)
@@ -106,6 +107,7 @@ class Daemon {
     status_.pid = ::getpid();
     status_.mode = options.mode;
     status_.model_path = options.mode == "local" ? options.model.native() : options.server_model;
+    status_.trace = options.trace;
     status_.launcher_started = options.ends_with_last_launcher;
     status_.token = token_;
   }
@@ -123,6 +125,7 @@ class Daemon {
  private:
   std::expected<void, std::string> start_control(launch::ControlListener listener);
   std::expected<void, std::string> start_gateway();
+  std::shared_ptr<telemetry::Trace> open_trace() const;
   std::expected<void, std::string> start_backend();
   std::optional<std::string> document(const std::string& name, const std::string& argument);
   std::unique_ptr<telemetry::History> open_history() const;
@@ -214,8 +217,17 @@ std::expected<void, std::string> Daemon::start_backend() {
   return {};
 }
 
+/// Null without --trace.
+std::shared_ptr<telemetry::Trace> Daemon::open_trace() const {
+  if (options_.trace.empty())
+    return nullptr;
+  spdlog::warn("{}", trace_warning(options_.trace));
+  return telemetry::Trace::open(options_.trace, {});
+}
+
 std::expected<void, std::string> Daemon::start_gateway() {
   gateway::GatewayOptions options;
+  options.trace = open_trace();
   options.http.host = options_.host;
   options.http.port = options_.port;
   // A token that changes with every start must not make another tenant of its owner, or nothing
@@ -239,6 +251,10 @@ std::expected<void, std::string> Daemon::start_gateway() {
   auto gateway = gateway::Gateway::start(std::move(options), backend_->backend(), stats_);
   if (!gateway)
     return std::unexpected(gateway.error());
+  if (!gateway::is_loopback(options_.host))
+    spdlog::warn("listening on {}: other machines can try tokens here, and nothing is encrypted "
+                 "on the way; docs/security.md says what to put in front",
+                 options_.host);
   const std::scoped_lock lock(mutex_);
   gateway_ = std::move(*gateway);
   status_.port = gateway_->port();
@@ -264,6 +280,13 @@ std::expected<DaemonAddress, std::string> Daemon::start(launch::ControlListener 
 
 std::string program_version() {
   return ANYCLAUDE_VERSION;
+}
+
+std::string trace_warning(const std::filesystem::path& folder) {
+  return std::format(
+      "EVERY REQUEST AND ANSWER IS WRITTEN TO {} (--trace), with all that is said in "
+      "them; credentials that are recognised are left out",
+      folder.native());
 }
 
 namespace {

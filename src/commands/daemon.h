@@ -38,6 +38,8 @@ struct DaemonOptions {
   bool ends_with_last_launcher = false;
   /// The longest request is kept in memory and told over the control socket, as document "request".
   bool keeps_longest_request = false;
+  /// Absolute, private: every request and answer goes to files in this folder. Empty: to none.
+  std::filesystem::path trace{};
   std::vector<BackendConfig> backends{}; // that the mode or a route may name
   backend::RoutingTable routes{};        // its `otherwise` comes behind the mode's backend
 };
@@ -56,5 +58,8 @@ int run_daemon(const DaemonOptions& options, launch::ControlListener listener,
 
 /// 0.1.0, from the build.
 std::string program_version();
+
+/// What a person has to know who talks to a daemon that writes everything down.
+std::string trace_warning(const std::filesystem::path& folder);
 
 } // namespace anyclaude::commands

@@ -55,7 +55,7 @@ int print_prompt_reports(const launch::Paths& paths) {
     return 0;
   }
   for (const Json& report : list)
-    std::fputs(described(report).c_str(), stdout);
+    write_out(described(report));
   return 0;
 }
 

@@ -2,6 +2,7 @@
 #include "commands/doctor.h"
 #include "commands/server_checks.h"
 #include "commands/speeds.h"
+#include "commands/tell.h"
 #include "commands/terminal_line.h"
 #include "launch/control_client.h"
 #include "launch/model_places.h"
@@ -9,7 +10,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <format>
 
 namespace anyclaude::commands {
@@ -22,11 +22,6 @@ struct Subject {
   std::string url;
   std::string api_key;
 };
-
-void say(const std::string& line) {
-  std::puts(line.c_str());
-  std::fflush(stdout);
-}
 
 const char* mark(Verdict verdict) {
   switch (verdict) {

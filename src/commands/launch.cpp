@@ -2,6 +2,7 @@
 
 #include "backend/route_rules.h"
 #include "commands/advice.h"
+#include "commands/log_format.h"
 #include "commands/progress_line.h"
 #include "commands/speeds.h"
 #include "commands/tell.h"
@@ -38,6 +39,7 @@ DaemonOptions like_the_running(DaemonOptions options, const launch::DaemonStatus
     options.model = status.model_path;
   else
     options.server_model = status.model_path;
+  options.trace = status.trace;
   return options;
 }
 
@@ -51,6 +53,9 @@ void tell_what_does_not_apply(const LaunchOptions& options, const launch::Daemon
     tell(std::format("the running daemon goes on as it was started; {} for the next",
                      options.engine_options.contains(',') ? options.engine_options + " count"
                                                           : options.engine_options + " counts"));
+  if (!options.daemon.trace.empty() && options.daemon.trace != status.trace)
+    tell("the running daemon was started without this --trace, which counts for the next "
+         "(`anyclaude stop` ends this one)");
 }
 
 } // namespace
@@ -64,7 +69,7 @@ launch::DaemonOrder daemon_order(DaemonOptions options, std::string session) {
   order.port = options.port;
   order.token = options.token;
   order.main = [options = std::move(options)](launch::DaemonStart start) {
-    spdlog::set_pattern("%Y-%m-%d %H:%M:%S.%e %l: %v");
+    set_log_pattern("%Y-%m-%d %H:%M:%S.%e %l: %*");
     spdlog::flush_on(spdlog::level::trace);
     DaemonOptions own = options;
     own.port = start.port;
@@ -127,6 +132,11 @@ int launch_claude(const launch::Paths& paths, const LaunchOptions& options) {
     tell_what_does_not_apply(options, *status);
     order.main = daemon_order(like_the_running(options.daemon, *status), session).main;
   }
+
+  if (!status->trace.empty())
+    tell(options.is_private ? "the running daemon writes requests to files (--trace), but none of "
+                              "this session: what is said here is not kept on the disk"
+                            : trace_warning(status->trace));
 
   std::error_code ignored;
   launch::ClaudeConnection connection = connection_to(*status, session);

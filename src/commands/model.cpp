@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 namespace {
 
 void print_row(std::string_view name, const std::string& value) {
-  std::fputs(std::format("{:<16} {}\n", name, value.empty() ? "not given" : value).c_str(), stdout);
+  print("{:<16} {}\n", name, value.empty() ? "not given" : value);
 }
 
 /// 1536 as "1.5 KiB".

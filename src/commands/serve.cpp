@@ -1,6 +1,7 @@
 #include "commands/serve.h"
 
 #include "commands/advice.h"
+#include "commands/log_format.h"
 #include "commands/tell.h"
 #include "launch/claude_settings.h"
 #include "launch/daemon.h"
@@ -51,7 +52,7 @@ neither. Ctrl-C ends it.
 
 int serve(const launch::Paths& paths, const DaemonOptions& options) {
   spdlog::set_default_logger(spdlog::stderr_color_mt("serve"));
-  spdlog::set_pattern("%H:%M:%S.%e %^%l%$: %v");
+  set_log_pattern("%H:%M:%S.%e %^%l%$: %*");
   auto listener = launch::open_control_listener(paths);
   if (!listener) {
     return fail(listener.error().busy

@@ -1,5 +1,7 @@
 #include "commands/terminal_line.h"
 
+#include "text/printable.h"
+
 #include <unistd.h>
 
 #include <cstdio>
@@ -18,7 +20,7 @@ void TerminalLine::write(const std::string& text) {
     return;
   last_ = now;
   drawn_ = true;
-  std::fprintf(stderr, "\r%s\x1b[K", text.c_str());
+  std::fprintf(stderr, "\r%s\x1b[K", text::printable_line(text).c_str());
   std::fflush(stderr);
 }
 

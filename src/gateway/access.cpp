@@ -69,11 +69,6 @@ bool is_address(const std::string& host) {
          ::inet_pton(AF_INET6, host.c_str(), &address) == 1;
 }
 
-bool is_loopback(const std::string& host) {
-  return equal_ignoring_case(host, "localhost") || host == "::1" ||
-         (host.starts_with("127.") && is_address(host));
-}
-
 bool listens_everywhere(std::string_view bound) {
   return bound == "0.0.0.0" || bound == "::";
 }
@@ -84,6 +79,11 @@ std::string excerpt(std::string_view value) {
 }
 
 } // namespace
+
+bool is_loopback(const std::string& host) {
+  return equal_ignoring_case(host, "localhost") || host == "::1" ||
+         (host.starts_with("127.") && is_address(host));
+}
 
 Access::Access(AccessOptions options) : options_(std::move(options)) {
   for (Token& token : options_.tokens) {

@@ -24,6 +24,9 @@ inline constexpr const char* kOwner = "owner";
 /// tenant after a restart, and two never meet.
 std::string tenant_of(std::string_view secret);
 
+/// Whether only this machine reaches what listens there: "127.0.0.1", "localhost", "::1".
+bool is_loopback(const std::string& host);
+
 struct AccessOptions {
   std::vector<Token> tokens{}; // none: every request that needs one is refused
   std::string bound_host = "127.0.0.1";

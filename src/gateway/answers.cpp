@@ -103,9 +103,13 @@ std::string models_body(const std::vector<backend::ModelInfo>& models, std::stri
       {{"data", std::move(data)}, {"has_more", has_more}, {"first_id", first}, {"last_id", last}});
 }
 
-std::string health_body(const backend::Health& health) {
-  return health.ready ? R"({"status":"ok"})"
-                      : anthropic::json_text({{"status", "not ready"}, {"detail", health.detail}});
+std::string health_body(const backend::Health& health, bool is_traced) {
+  Json body = {{"status", health.ready ? "ok" : "not ready"}};
+  if (!health.ready)
+    body["detail"] = health.detail;
+  if (is_traced)
+    body["trace"] = "every request and answer is written to files (--trace)";
+  return anthropic::json_text(body);
 }
 
 } // namespace anyclaude::gateway

@@ -36,6 +36,7 @@ ErrorReply http_error_reply(int status, const std::string& message, const std::s
 std::string models_body(const std::vector<backend::ModelInfo>& models, std::string_view query);
 std::string model_body(const backend::ModelInfo& model);
 
-std::string health_body(const backend::Health& health);
+/// `is_traced`: what is said is written down, which whoever asks should know.
+std::string health_body(const backend::Health& health, bool is_traced);
 
 } // namespace anyclaude::gateway

@@ -6,6 +6,7 @@
 #include "gateway/message_answer.h"
 #include "gateway/metrics.h"
 #include "gateway/route.h"
+#include "gateway/traced_exchange.h"
 #include "text/clock.h"
 
 #include <spdlog/spdlog.h>
@@ -177,11 +178,20 @@ bool Gateway::goes_to_cloud(const Route& route) const {
   return cloud_ && cloud_->takes_everything() && route.path.starts_with("/v1/");
 }
 
-void Gateway::handle(HttpRequest request, const std::shared_ptr<Responder>& responder) {
+/// Whether what is said in it may be written down: nothing of a private session is kept.
+bool Gateway::is_traced(const Route& route) const {
+  return options_.trace && !route.is_private &&
+         (route.endpoint == Endpoint::messages || route.endpoint == Endpoint::count_tokens ||
+          goes_to_cloud(route));
+}
+
+void Gateway::handle(HttpRequest request, const std::shared_ptr<Responder>& client) {
   Route route = route_of(request.path);
   auto caller = access_.identify(request, route.token).value_or(backend::Caller{});
-  const Asked asked{request,           std::move(route), responder,
-                    std::move(caller), new_request_id(), options_.retry_after};
+  const std::string id = new_request_id();
+  const auto responder = is_traced(route) ? traced(options_.trace, request, id, client) : client;
+  const Asked asked{request, std::move(route),    responder, std::move(caller),
+                    id,      options_.retry_after};
   if (goes_to_cloud(asked.route)) {
     return pass_on(asked, {});
   }
@@ -369,11 +379,12 @@ void Gateway::model(const Asked& asked) const {
 
 void Gateway::health(const Asked& asked) const {
   const backend::Health now = backend_.health();
-  asked.reply(now.ready ? 200 : 503, health_body(now));
+  asked.reply(now.ready ? 200 : 503, health_body(now, options_.trace != nullptr));
 }
 
 void Gateway::metrics(const Asked& asked) const {
   asked.reply_text(metrics_body({.ended = stats_.total(),
+                                 .first_tokens = stats_.first_tokens(),
                                  .engine = backend_.engine_numbers(),
                                  .open_connections = server_->open_connections()}),
                    kMetricsType);

@@ -8,6 +8,7 @@
 #include "gateway/pass_through.h"
 #include "gateway/route.h"
 #include "telemetry/stats.h"
+#include "telemetry/trace.h"
 
 #include <chrono>
 #include <cstdint>
@@ -35,6 +36,9 @@ struct GatewayOptions {
   /// Shown the body of every request for a message that our backend answers, on any thread; for a
   /// benchmark's own daemon, since it holds what was said. Empty: nobody is.
   std::function<void(const std::string& body)> on_message_body{};
+  /// Gets every request for a message or a count, and its answer, but for those of private
+  /// sessions. Null: nothing is written down.
+  std::shared_ptr<telemetry::Trace> trace{};
 };
 
 /// The Messages API over HTTP in front of a backend:
@@ -68,7 +72,7 @@ class Gateway {
   Gateway(GatewayOptions options, backend::Backend& backend, telemetry::Stats& stats);
 
   bool admit(const HttpRequest& request, Responder& responder) const;
-  void handle(HttpRequest request, const std::shared_ptr<Responder>& responder);
+  void handle(HttpRequest request, const std::shared_ptr<Responder>& client);
   void messages(const Asked& asked);
   void answer(const Asked& asked, const anthropic::Request& request, const backend::Caller& caller);
   std::shared_ptr<MessageAnswer> begin_answer(const Asked& asked,
@@ -76,6 +80,7 @@ class Gateway {
   OnEnd recorder(const Asked& asked) const;
   void count_tokens(const Asked& asked);
   bool goes_to_cloud(const Route& route) const;
+  bool is_traced(const Route& route) const;
   void pass_on(const Asked& asked, const std::string& model);
   void models(const Asked& asked) const;
   void model(const Asked& asked) const;

@@ -19,12 +19,31 @@ class MetricsText {
   void gauge(std::string_view name, std::string_view help, Number auto value) {
     add("gauge", name, help, value);
   }
+  void histogram(std::string_view name, std::string_view help) {
+    add_head("histogram", name, help);
+  }
+  /// Of the histogram that was begun last.
+  void series(std::string_view name, std::string_view label,
+              const telemetry::FirstTokenTimes& times) {
+    std::int64_t count = 0;
+    for (std::size_t i = 0; i < times.counts.size(); ++i) {
+      count += times.counts.at(i);
+      const bool is_last = i == times.kBounds.size();
+      text_ += std::format("anyclaude_{}_bucket{{{},le=\"{}\"}} {}\n", name, label,
+                           is_last ? "+Inf" : std::format("{}", times.kBounds.at(i)), count);
+    }
+    text_ += std::format("anyclaude_{0}_sum{{{1}}} {2}\nanyclaude_{0}_count{{{1}}} {3}\n", name,
+                         label, times.sum_seconds, count);
+  }
   std::string take() { return std::move(text_); }
 
  private:
+  void add_head(std::string_view type, std::string_view name, std::string_view help) {
+    text_ += std::format("# HELP anyclaude_{0} {1}\n# TYPE anyclaude_{0} {2}\n", name, help, type);
+  }
   void add(std::string_view type, std::string_view name, std::string_view help, Number auto value) {
-    text_ += std::format("# HELP anyclaude_{0} {1}\n# TYPE anyclaude_{0} {2}\nanyclaude_{0} {3}\n",
-                         name, help, type, value);
+    add_head(type, name, help);
+    text_ += std::format("anyclaude_{} {}\n", name, value);
   }
 
   std::string text_;
@@ -37,6 +56,18 @@ void add_requests(MetricsText& text, const telemetry::Totals& ended) {
   text.counter("reused_tokens_total", "Of those, taken from the KV cache.", ended.reused_tokens);
   text.counter("computed_tokens_total", "Of those, computed.", ended.computed_tokens);
   text.counter("output_tokens_total", "Tokens of their answers.", ended.output_tokens);
+  constexpr double kMillisecond = 1e-3;
+  text.gauge("saved_seconds",
+             "What computing the reused tokens would have taken, by what one takes here.",
+             static_cast<double>(ended.saved_ms) * kMillisecond);
+}
+
+void add_first_tokens(MetricsText& text, const telemetry::FirstTokens& times) {
+  constexpr std::string_view kName = "time_to_first_token_seconds";
+  text.histogram(kName, "From a request's arrival to the first token of its answer; warm: at least "
+                        "half of its prompt was reused.");
+  text.series(kName, "prompt=\"cold\"", times.cold);
+  text.series(kName, "prompt=\"warm\"", times.warm);
 }
 
 void add_engine(MetricsText& text, const backend::EngineNumbers& engine) {
@@ -93,6 +124,7 @@ void add_engine(MetricsText& text, const backend::EngineNumbers& engine) {
 std::string metrics_body(const MetricsView& view) {
   MetricsText text;
   add_requests(text, view.ended);
+  add_first_tokens(text, view.first_tokens);
   if (view.engine) {
     add_engine(text, *view.engine);
   }

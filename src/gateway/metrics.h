@@ -11,8 +11,9 @@ namespace anyclaude::gateway {
 
 /// What GET /metrics shows.
 struct MetricsView {
-  telemetry::Totals ended; // requests that have ended
-  std::optional<backend::EngineNumbers> engine;
+  telemetry::Totals ended{}; // requests that have ended
+  telemetry::FirstTokens first_tokens{};
+  std::optional<backend::EngineNumbers> engine{};
   std::size_t open_connections = 0;
 };
 

@@ -118,8 +118,7 @@ int run_claude(const ClaudeCommand& command, DaemonKeeper* daemon) {
   if (error != 0) {
     if (child > 0)
       ::waitpid(child, nullptr, 0);
-    std::fprintf(stderr, "anyclaude: cannot run %s: %s\n", command.program.c_str(),
-                 std::strerror(error));
+    std::fprintf(stderr, "anyclaude: %s\n", exec_failure(command.program, error).c_str());
     return error == ENOENT ? 127 : 126;
   }
   return supervise(child, *signals, terminal, daemon);

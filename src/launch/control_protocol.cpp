@@ -55,6 +55,7 @@ DaemonStatus read_status(const Json& json) {
   status.model_path = json.value("model_path", "");
   status.context_tokens = json.value("context_tokens", 0);
   status.max_output_tokens = json.value("max_output_tokens", 0);
+  status.trace = json.value("trace", "");
   status.launcher_started = json.value("launcher_started", false);
   status.attached = json.value("attached", 0);
   return status;
@@ -98,6 +99,7 @@ std::string encode(const DaemonStatus& status) {
                  {"model_path", status.model_path},
                  {"context_tokens", status.context_tokens},
                  {"max_output_tokens", status.max_output_tokens},
+                 {"trace", status.trace},
                  {"launcher_started", status.launcher_started},
                  {"attached", status.attached}}}});
 }

@@ -45,6 +45,7 @@ struct DaemonStatus {
   std::string model_path; // absolute, or what a server calls it; set from the first status on
   int context_tokens = 0; // the true window; 0 until known
   int max_output_tokens = 0;
+  std::string trace;             // folder that requests are written to; empty: none
   bool launcher_started = false; // ends with its last launcher; false: `anyclaude serve`
   int attached = 0;              // launchers, the asking one included
 };

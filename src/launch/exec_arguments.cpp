@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <format>
 
@@ -40,6 +41,15 @@ ExecArguments::ExecArguments(const ClaudeCommand& command) {
 
 int ExecArguments::exec() const {
   return ::execve(arguments_[0], arguments_.data(), environment_.data());
+}
+
+std::string exec_failure(const std::filesystem::path& program, int error) {
+  std::error_code failed;
+  if (error == ENOENT && std::filesystem::exists(program, failed))
+    return std::format("cannot run {}: the interpreter that its first line names is not there; "
+                       "where it was installed elsewhere and moved, install it anew",
+                       program.native());
+  return std::format("cannot run {}: {}", program.native(), std::strerror(error));
 }
 
 } // namespace anyclaude::launch

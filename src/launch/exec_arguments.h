@@ -2,6 +2,7 @@
 
 #include "launch/claude_process.h"
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -22,5 +23,9 @@ class ExecArguments {
   std::vector<char*> arguments_;
   std::vector<char*> environment_;
 };
+
+/// Why exec failed with this errno. That a file is not there may be said of the interpreter in its
+/// first line, as in a virtual environment that was moved.
+std::string exec_failure(const std::filesystem::path& program, int error);
 
 } // namespace anyclaude::launch

@@ -87,7 +87,8 @@ std::optional<std::string> process_environment(const char* name) {
   return value ? std::optional<std::string>(value) : std::nullopt;
 }
 
-std::expected<void, std::string> make_private_folder(const fs::path& folder) {
+std::expected<void, std::string> make_private_folder(const fs::path& folder,
+                                                     std::string_view otherwise) {
   std::error_code failed;
   fs::create_directories(folder.parent_path(), failed);
   if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
@@ -99,12 +100,11 @@ std::expected<void, std::string> make_private_folder(const fs::path& folder) {
         std::format("cannot look at the folder {}: {}", folder.native(), std::strerror(errno)));
   if (!S_ISDIR(info.st_mode))
     return std::unexpected(
-        std::format("{} is not a folder; remove it or set ANYCLAUDE_HOME", folder.native()));
+        std::format("{} is not a folder; remove it or {}", folder.native(), otherwise));
   if (info.st_uid != ::geteuid())
-    return std::unexpected(std::format(
-        "the folder {} belongs to user {}, not to you (user {}); remove it or set ANYCLAUDE_HOME "
-        "to a folder of your own",
-        folder.native(), info.st_uid, ::geteuid()));
+    return std::unexpected(
+        std::format("the folder {} belongs to user {}, not to you (user {}); remove it or {}",
+                    folder.native(), info.st_uid, ::geteuid(), otherwise));
   if ((info.st_mode & 022) != 0)
     return std::unexpected(
         std::format("other users may write to the folder {}; look into it, then run: chmod 700 {}",

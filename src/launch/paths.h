@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace anyclaude::launch {
 
@@ -37,7 +38,10 @@ std::expected<Paths, std::string>
 prepare_paths(const EnvironmentLookup& environment = process_environment);
 
 /// Creates `folder` (0700) or checks that it is a folder of this user's which nobody else may write
-/// to; one that others may only read is made private. A symbolic link is refused.
-std::expected<void, std::string> make_private_folder(const std::filesystem::path& folder);
+/// to; one that others may only read is made private. A symbolic link is refused. `otherwise`: what
+/// a person may do instead of removing it, for the error.
+std::expected<void, std::string>
+make_private_folder(const std::filesystem::path& folder,
+                    std::string_view otherwise = "set ANYCLAUDE_HOME to a folder of your own");
 
 } // namespace anyclaude::launch

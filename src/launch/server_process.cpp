@@ -90,8 +90,7 @@ ServerProcess::start(const ServerCommand& command, const fs::path& log) {
   int error = 0;
   if (::read(failed.read.get(), &error, sizeof error) == static_cast<ssize_t>(sizeof error)) {
     ::waitpid(child, nullptr, 0);
-    return std::unexpected(
-        std::format("cannot run {}: {}", runnable->program.native(), std::strerror(error)));
+    return std::unexpected(exec_failure(runnable->program, error));
   }
   return std::unique_ptr<ServerProcess>(new ServerProcess(command, log, info.st_size, child));
 }

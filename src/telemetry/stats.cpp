@@ -32,6 +32,10 @@ Stats::~Stats() = default;
 void Stats::add(RequestRecord record) {
   const std::scoped_lock lock(mutex_);
   accumulate(total_, record);
+  if (record.ttft_ms) {
+    const bool is_warm = record.reused_tokens * 2 >= record.prompt_tokens;
+    (is_warm ? first_tokens_.warm : first_tokens_.cold).add(*record.ttft_ms / 1000);
+  }
   if (record.prefill_ms && record.computed_tokens >= kMeasurableTokens) {
     measured_ms_ += *record.prefill_ms;
     measured_tokens_ += record.computed_tokens;
@@ -73,6 +77,11 @@ Totals Stats::with_estimate(Totals totals) const {
 Totals Stats::total() const {
   const std::scoped_lock lock(mutex_);
   return with_estimate(total_);
+}
+
+FirstTokens Stats::first_tokens() const {
+  const std::scoped_lock lock(mutex_);
+  return first_tokens_;
 }
 
 Totals Stats::session(const std::string& id) const {

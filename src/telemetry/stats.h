@@ -1,5 +1,6 @@
 #pragma once
 
+#include "telemetry/first_token_times.h"
 #include "telemetry/live.h"
 
 #include <cstdint>
@@ -13,7 +14,8 @@
 #include <unordered_map>
 #include <vector>
 
-/// What requests cost. Numbers and names only: no text of any conversation comes here.
+/// What requests cost. Numbers and names only: no text of any conversation comes here, but for
+/// Trace, which a person asks for.
 namespace anyclaude::telemetry {
 
 /// One request that asked for a message, after its end. prompt = reused + computed tokens.
@@ -72,6 +74,7 @@ class Stats {
   const Live& live() const { return live_; }
 
   Totals total() const;
+  FirstTokens first_tokens() const;
   /// Zero for a session never seen.
   Totals session(const std::string& id) const;
 
@@ -89,6 +92,7 @@ class Stats {
 
   mutable std::mutex mutex_;
   Totals total_;
+  FirstTokens first_tokens_;
   std::list<Session> sessions_; // the one used last in front
   std::unordered_map<std::string, std::list<Session>::iterator> by_id_;
   std::deque<RequestRecord> records_;

@@ -3,14 +3,32 @@
 import json
 import os
 import signal
+import struct
 import subprocess
 import xml.etree.ElementTree
+import zlib
 
 import pytest
 
 from daemon import wait_for
 
 ROWS = ["cold", "followup", "new_session", "sessions", "after_restart"]
+
+
+def check_picture(png, chart):
+    """A PNG of twice the chart's size, with its ground, its letters and both kinds of bars in it."""
+    assert png.startswith(b"\x89PNG\r\n\x1a\n") and png[12:16] == b"IHDR"
+    width, height = struct.unpack(">II", png[16:24])
+    assert (width, height) == tuple(2 * int(chart.get(name)) for name in ("width", "height"))
+    depth, kind = png[24], png[25]
+    assert depth == 8 and kind in (2, 6)  # RGB, RGBA
+    packed, at = b"", 8
+    while at < len(png):
+        (length,), name = struct.unpack(">I", png[at:at + 4]), png[at + 4:at + 8]
+        packed += png[at + 8:at + 8 + length] if name == b"IDAT" else b""
+        at += 12 + length
+    assert len(zlib.decompress(packed)) == height * (1 + width * (3 if kind == 2 else 4))
+    assert len(png) > 10_000  # an empty ground takes a tenth of it
 
 
 @pytest.fixture
@@ -33,7 +51,8 @@ def bench(program, tmp_path_factory):
 
 def test_it_measures_and_writes_a_table_figures_markdown_and_a_chart(bench, tmp_path):
     done = bench("--model", "demo", "--tokens", 2000, "--repeats", 2, "--sessions", 3, "--json",
-                 tmp_path / "a.json", "--markdown", tmp_path / "deep/a.md", "--svg", tmp_path / "a.svg")
+                 tmp_path / "a.json", "--markdown", tmp_path / "deep/a.md", "--svg", tmp_path / "a.svg",
+                 "--png", tmp_path / "a.png")
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / "a.json").read_text())
     rows = {row["name"]: row for row in result["requests"]}
@@ -60,6 +79,7 @@ def test_it_measures_and_writes_a_table_figures_markdown_and_a_chart(bench, tmp_
     chart = xml.etree.ElementTree.fromstring((tmp_path / "a.svg").read_text())
     texts = [element.text for element in chart.iter("{http://www.w3.org/2000/svg}text")]
     assert "3 sessions at once" in texts
+    check_picture((tmp_path / "a.png").read_bytes(), chart)
 
 
 def test_results_are_compared(bench, tmp_path):
@@ -125,3 +145,11 @@ def test_an_interrupt_ends_everything_it_started(program, tmp_path):
                     assert str(tmp_path).encode() not in environment.read()
             except OSError:
                 continue
+
+
+def test_a_png_without_what_draws_it_is_refused_before_measuring(program, tmp_path):
+    done = subprocess.run([str(program), "bench", "--model", "demo", "--png", tmp_path / "a.png"], text=True,
+                          capture_output=True, timeout=60, check=False,
+                          env={"PATH": str(tmp_path), "HOME": str(tmp_path), "ANYCLAUDE_HOME": str(tmp_path / "h")})
+    assert done.returncode == 1 and "rsvg-convert" in done.stderr and "librsvg2-bin" in done.stderr
+    assert not (tmp_path / "a.png").exists() and not done.stdout

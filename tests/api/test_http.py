@@ -230,3 +230,9 @@ def test_two_requests_on_one_connection(daemon):
         connection.received = b""
         connection.post(QUESTION)  # an error does not end the connection
         assert connection.receive_until(b"in the script.").startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("host, is_warned", [("0.0.0.0", True), ("127.0.0.1", False)])
+def test_listening_on_the_network_is_warned_of(start_daemon, host, is_warned):
+    log = start_daemon(None, "--host", host).log()
+    assert (f"listening on {host}: other machines" in log) == is_warned

@@ -9,6 +9,8 @@ Sources of the options and variables:
 - sglang.launch_server: https://docs.sglang.ai/advanced_features/server_arguments.html
 - lms: https://lmstudio.ai/docs/cli/serve/server-start, https://lmstudio.ai/docs/cli/local-models/load
 - ollama serve: https://docs.ollama.com/faq (it has no options, only variables)
+- mlx_lm.server: mlx_lm/server.py of https://github.com/ml-explore/mlx-lm
+- mlx-omni-server: https://github.com/madroidmaq/mlx-omni-server
 """
 
 import argparse
@@ -20,6 +22,7 @@ import subprocess
 import sys
 
 from lmstudio_server import LmStudioServer
+from mlx_servers import MlxLmServer, MlxOmniServer
 from ollama_server import OllamaServer
 from sglang_server import SglangServer
 from tensorrt_llm_server import TensorRtLlmServer
@@ -119,12 +122,37 @@ def lms(arguments):
 def ollama(arguments):
     if arguments != ["serve"]:
         sys.exit(f"ollama has no {arguments}")
-    host, port = os.environ["OLLAMA_HOST"].rsplit(":", 1)
+    host, port = os.environ.get("OLLAMA_HOST", "127.0.0.1:11434").rsplit(":", 1)
     assert host == "127.0.0.1"
     serve(OllamaServer, port, OllamaServer.model, context=int(os.environ["OLLAMA_CONTEXT_LENGTH"]))
 
 
-PROGRAMS = {"vllm": vllm, "trtllm-serve": trtllm_serve, "sglang": sglang, "lms": lms, "ollama": ollama}
+def mlx_lm(arguments):
+    parser = options("mlx_lm.server")
+    parser.add_argument("--model")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8080)
+    given = parser.parse_args(arguments)
+    serve(MlxLmServer, given.port, given.model)
+
+
+class PathTakingOmniServer(MlxOmniServer):
+    """Of a version that takes paths as well."""
+
+    def check(self, body):
+        pass
+
+
+def mlx_omni(arguments):
+    parser = options("mlx-omni-server")
+    parser.add_argument("--host", default="0.0.0.0")
+    parser.add_argument("--port", type=int, default=10240)
+    given = parser.parse_args(arguments)
+    serve(PathTakingOmniServer, given.port, MlxOmniServer.model)
+
+
+PROGRAMS = {"vllm": vllm, "trtllm-serve": trtllm_serve, "sglang": sglang, "lms": lms, "ollama": ollama,
+            "mlx_lm.server": mlx_lm, "mlx-omni-server": mlx_omni}
 
 
 def main(program, arguments):

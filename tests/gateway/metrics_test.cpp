@@ -55,6 +55,26 @@ TEST(Metrics, EachHasItsHelpItsTypeAndOneValue) {
   EXPECT_TRUE(body.ends_with("\nanyclaude_open_connections 2\n"));
 }
 
+TEST(Metrics, AHistogramCountsWhatStaysBelowEachBound) {
+  telemetry::FirstTokens times;
+  times.cold.add(7);
+  times.cold.add(1000);
+  times.warm.add(0.05);
+  times.warm.add(0.06);
+  const std::string body = metrics_body({.first_tokens = times});
+  const std::string name = "\nanyclaude_time_to_first_token_seconds";
+  EXPECT_TRUE(body.contains("# TYPE anyclaude_time_to_first_token_seconds histogram\n"));
+  EXPECT_TRUE(body.contains(name + "_bucket{prompt=\"warm\",le=\"0.05\"} 1\n"));
+  EXPECT_TRUE(body.contains(name + "_bucket{prompt=\"warm\",le=\"0.1\"} 2\n"));
+  EXPECT_TRUE(body.contains(name + "_bucket{prompt=\"warm\",le=\"+Inf\"} 2\n"));
+  EXPECT_TRUE(body.contains(name + "_bucket{prompt=\"cold\",le=\"5\"} 0\n"));
+  EXPECT_TRUE(body.contains(name + "_bucket{prompt=\"cold\",le=\"10\"} 1\n"));
+  EXPECT_TRUE(body.contains(name + "_bucket{prompt=\"cold\",le=\"120\"} 1\n"));
+  EXPECT_TRUE(body.contains(name + "_bucket{prompt=\"cold\",le=\"+Inf\"} 2\n"));
+  EXPECT_TRUE(body.contains(name + "_sum{prompt=\"cold\"} 1007\n"));
+  EXPECT_TRUE(body.contains(name + "_count{prompt=\"cold\"} 2\n"));
+}
+
 TEST(Metrics, ABackendElsewhereHasNoEngine) {
   const std::string body = metrics_body({});
   EXPECT_FALSE(body.contains("engine"));

@@ -328,6 +328,23 @@ TEST_F(UpstreamClient, FetchesAWholeAnswer) {
   EXPECT_THAT(too_large.error().message, HasSubstr("too large"));
 }
 
+TEST_F(UpstreamClient, ARedirectIsAnAnswerLikeAnyOther) {
+  std::atomic<int> elsewhere = 0;
+  ScriptedServer other([&](ScriptedPeer& peer, int) {
+    ++elsewhere;
+    peer.read_request();
+  });
+  ScriptedServer server([&](ScriptedPeer& peer, int) {
+    peer.read_request();
+    peer.write("HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:" +
+               std::to_string(other.origin().port) + "/\r\nContent-Length: 0\r\n\r\n");
+  });
+  const auto heard = run(post(server, "x"));
+  EXPECT_TRUE(heard->ended);
+  EXPECT_EQ(heard->status, 307);
+  EXPECT_EQ(elsewhere, 0); // the key and the prompt stay with the server that they were for
+}
+
 TEST_F(UpstreamClient, CallsBackLaterUnlessToldNotTo) {
   std::promise<void> called;
   auto never = client.after(20ms, [] { ADD_FAILURE() << "was told not to"; });
