@@ -136,16 +136,16 @@ test_groups() { # GROUP... -- ARGS
   local groups=() group
   while [ $# -gt 0 ] && [ "$1" != -- ]; do
     case $1 in
-      unit | engine | api | backends | cli | modes | dashboard | docs | property | package) groups+=("$1") ;;
-      *) die "there is no test group '$1'; unit, engine, api, backends, cli, modes, dashboard, docs, property and package there are" ;;
+      unit | engine | api | backends | cli | faults | modes | dashboard | docs | property | package) groups+=("$1") ;;
+      *) die "there is no test group '$1'; unit, engine, api, backends, cli, faults, modes, dashboard, docs, property and package there are" ;;
     esac
     shift
   done
   [ $# -eq 0 ] || shift
-  [ ${#groups[@]} -gt 0 ] || groups=(unit engine api backends cli modes dashboard docs)
+  [ ${#groups[@]} -gt 0 ] || groups=(unit engine api backends cli faults modes dashboard docs)
   build release
   case " ${groups[*]} " in *" api "*) ensure_node_sdk ;; esac
-  case " ${groups[*]} " in *" cli "* | *" modes "*) ensure_claude_code ;; esac
+  case " ${groups[*]} " in *" cli "* | *" faults "* | *" modes "*) ensure_claude_code ;; esac
   case " ${groups[*]} " in *" modes "*) ensure_mlx_servers ;; esac
   case " ${groups[*]} " in *" dashboard "*) ensure_axe ;; esac
   case " ${groups[*]} " in *" package "*) ensure_packages ;; esac
@@ -154,7 +154,7 @@ test_groups() { # GROUP... -- ARGS
   local with_models=() others=()
   for group in "${groups[@]}"; do
     case $group in
-      api | cli | modes) with_models+=("$group") ;;
+      api | cli | faults | modes) with_models+=("$group") ;;
       *) others+=("$group") ;;
     esac
   done
@@ -188,6 +188,7 @@ run_named_group() { # GROUP ARGS
     backends) run_pytest backends yes tests/backends "$@" ;;
     dashboard) run_pytest dashboard "${axe:+yes}" tests/browser "$@" ;;
     docs) run_pytest docs yes tests/docs "$@" ;;
+    faults) run_pytest faults "${claude_program:+yes}" tests/faults "$@" ;;
     cli) run_pytest cli "${claude_program:+yes}" tests/cli "$@" ;;
     package) group_runner=on_host run_pytest package no tests/package "$@" ;;
     modes) run_pytest modes "${claude_program:+${mlx_omni:+yes}}" tests/modes "$@" ;;

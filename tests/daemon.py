@@ -163,6 +163,12 @@ class Daemon:
         finally:
             self._forget()
 
+    def wait(self, seconds):
+        """Until it has ended by itself or by a signal; returns its status, which is negative for a signal."""
+        status = self._process.wait(timeout=seconds)
+        self._forget()
+        return status
+
     def kill(self):
         """Ends it without warning."""
         self._process.kill()

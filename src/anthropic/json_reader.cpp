@@ -2,8 +2,12 @@
 
 #include "text/utf8.h"
 
+#include <boost/json/basic_parser_impl.hpp>
+
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <iterator>
 #include <optional>
 #include <unordered_map>
@@ -79,118 +83,93 @@ std::string reason_of(std::string_view what) {
   return text::to_valid_utf8(what.substr(0, 200));
 }
 
-/// Builds the value from the parser's calls. nlohmann's own builder has no limit of depth, and
-/// looks through all keys of an ordered object for each new one: quadratic for a hostile body.
-class Builder : public nlohmann::json_sax<Json> {
+/// The value as it grows by a parser's calls. Made here because nlohmann's own builder has no limit
+/// of depth, and looks through all keys of an ordered object for each new one: quadratic for a
+/// hostile body.
+class Tree {
  public:
-  Json take() { return std::move(root_); }
+  Json take() { return std::move(values_.front()); }
   bool too_deep() const { return too_deep_; }
-  std::size_t error_byte() const { return error_byte_; }
-  const std::string& error_reason() const { return error_reason_; }
-  /// Of the value that was being read.
+  /// Of the value that is being read.
   std::string path() const;
 
-  bool null() override { return place(nullptr); }
-  bool boolean(bool value) override { return place(value); }
-  bool number_integer(number_integer_t value) override { return place(value); }
-  bool number_unsigned(number_unsigned_t value) override { return place(value); }
-  bool number_float(number_float_t value, const string_t&) override { return place(value); }
-  bool string(string_t& value) override { return place(std::move(value)); }
-  bool binary(binary_t&) override { return false; } // not in JSON text
-
-  bool key(string_t& name) override {
-    open_.back().keys.push_back(std::move(name));
-    return true;
-  }
-  bool start_object(std::size_t) override { return open(true); }
-  bool start_array(std::size_t) override { return open(false); }
-  bool end_object() override {
-    Container closed = close();
-    return place(object_of(closed));
-  }
-  bool end_array() override { return place(close().values); }
-  bool parse_error(std::size_t position, const std::string&,
-                   const nlohmann::detail::exception& ex) override {
-    error_byte_ = position;
-    error_reason_ = reason_of(ex.what());
-    return false;
-  }
-
- private:
-  /// An object or an array not yet closed.
-  struct Container {
-    bool is_object = false;
-    std::vector<std::string> keys; // of an object
-    Json::array_t values;
-  };
-
-  bool place(Json value) {
-    if (open_.empty()) {
-      root_ = std::move(value);
-    } else {
-      open_.back().values.push_back(std::move(value));
-    }
-    return true;
-  }
-
+  void key(std::string name) { keys_.push_back(std::move(name)); }
+  void value(Json value) { values_.push_back(std::move(value)); }
+  /// False where that is too deep.
   bool open(bool is_object) {
     too_deep_ = open_.size() >= static_cast<std::size_t>(kMaxJsonDepth);
     if (!too_deep_) {
-      open_.push_back({is_object, {}, {}});
+      open_.push_back({is_object, keys_.size(), values_.size()});
     }
     return !too_deep_;
   }
-
-  Container close() {
-    Container closed = std::move(open_.back());
+  void close() {
+    const Container closed = open_.back();
     open_.pop_back();
-    return closed;
+    Json made = closed.is_object ? object_of(closed) : array_of(closed);
+    keys_.resize(closed.keys);
+    values_.erase(values_.begin() + static_cast<std::ptrdiff_t>(closed.values), values_.end());
+    values_.push_back(std::move(made));
   }
 
-  static Json object_of(Container& members) {
+ private:
+  /// An object or an array not yet closed, and where its members begin.
+  struct Container {
+    bool is_object;
+    std::size_t keys;
+    std::size_t values;
+  };
+
+  Json array_of(const Container& of) {
+    const auto first = values_.begin() + static_cast<std::ptrdiff_t>(of.values);
+    return Json::array_t(std::move_iterator(first), std::move_iterator(values_.end()));
+  }
+
+  Json object_of(const Container& of) {
     Json::object_t object;
-    object.reserve(members.keys.size());
+    const std::size_t count = keys_.size() - of.keys;
+    object.reserve(count);
     constexpr std::size_t kFew = 16; // keys that are found sooner by looking at each
-    if (members.keys.size() <= kFew) {
-      for (std::size_t i = 0; i < members.keys.size(); ++i) {
-        if (const auto known = object.find(members.keys[i]); known != object.end()) {
-          known->second = std::move(members.values[i]);
-        } else {
-          object.push_back({std::move(members.keys[i]), std::move(members.values[i])});
-        }
+    std::unordered_map<std::string_view, std::size_t> places; // of many keys: the index in object
+    for (std::size_t i = 0; i < count; ++i) {
+      std::string& key = keys_[of.keys + i];
+      Json& value = values_[of.values + i];
+      auto known = object.end();
+      if (count <= kFew) {
+        known = object.find(key);
+      } else if (const auto place = places.find(key); place != places.end()) {
+        known = std::next(object.begin(), static_cast<std::ptrdiff_t>(place->second));
       }
-      return Json(std::move(object));
-    }
-    std::unordered_map<std::string_view, std::size_t> places; // key -> index in object
-    for (std::size_t i = 0; i < members.keys.size(); ++i) {
-      const auto [known, fresh] = places.try_emplace(members.keys[i], object.size());
-      if (fresh) {
-        object.push_back({members.keys[i], std::move(members.values[i])});
-      } else {
-        std::next(object.begin(), static_cast<std::ptrdiff_t>(known->second))->second =
-            std::move(members.values[i]);
+      if (known != object.end()) {
+        known->second = std::move(value);
+        continue;
+      }
+      object.emplace_back(std::move(key), std::move(value));
+      if (count > kFew) {
+        places.emplace(object.back().first, object.size() - 1);
       }
     }
     return Json(std::move(object));
   }
 
-  Json root_;
   std::vector<Container> open_;
+  std::vector<std::string> keys_; // of the objects not yet closed, the outermost first
+  std::vector<Json> values_;
   bool too_deep_ = false;
-  std::size_t error_byte_ = 0;
-  std::string error_reason_;
 };
 
 /// Deep or long paths end early: they are to be read by a person.
-std::string Builder::path() const {
+std::string Tree::path() const {
   constexpr std::size_t kLongest = 200; // bytes
   std::string path;
-  for (const Container& container : open_) {
-    if (container.is_object && container.keys.size() == container.values.size()) {
+  for (std::size_t i = 0; i < open_.size(); ++i) {
+    const bool is_last = i + 1 == open_.size();
+    const std::size_t keys = is_last ? keys_.size() : open_[i + 1].keys;
+    const std::size_t values = (is_last ? values_.size() : open_[i + 1].values) - open_[i].values;
+    if (open_[i].is_object && keys - open_[i].keys == values) {
       break; // between two members
     }
-    const std::string step =
-        container.is_object ? container.keys.back() : std::to_string(container.values.size());
+    const std::string step = open_[i].is_object ? keys_[keys - 1] : std::to_string(values);
     if (path.size() + step.size() >= kLongest) {
       break;
     }
@@ -198,6 +177,133 @@ std::string Builder::path() const {
   }
   return path;
 }
+
+/// Boost's parser is several times as fast as nlohmann's, which looks at each character by itself.
+/// It does not say what is wrong in words for a person.
+class Fast {
+ public:
+  static constexpr std::size_t max_array_size = -1;
+  static constexpr std::size_t max_object_size = -1;
+  static constexpr std::size_t max_string_size = -1;
+  static constexpr std::size_t max_key_size = -1;
+
+  using Error = boost::system::error_code;
+  using Text = boost::json::string_view;
+
+  Tree tree;
+
+  bool on_document_begin(Error& /*error*/) { return true; }
+  bool on_document_end(Error& /*error*/) { return true; }
+  bool on_object_begin(Error& error) { return open(true, error); }
+  bool on_object_end(std::size_t /*size*/, Error& /*error*/) { return close(); }
+  bool on_array_begin(Error& error) { return open(false, error); }
+  bool on_array_end(std::size_t /*size*/, Error& /*error*/) { return close(); }
+  bool on_key_part(Text part, std::size_t /*so_far*/, Error& /*error*/) { return add(part); }
+  bool on_key(Text part, std::size_t /*size*/, Error& /*error*/) {
+    tree.key(whole(part));
+    return true;
+  }
+  bool on_string_part(Text part, std::size_t /*so_far*/, Error& /*error*/) { return add(part); }
+  bool on_string(Text part, std::size_t /*size*/, Error& /*error*/) { return value(whole(part)); }
+  bool on_number_part(Text /*part*/, Error& /*error*/) { return true; }
+  bool on_int64(std::int64_t number, Text /*part*/, Error& /*error*/) {
+    return number < 0 ? value(number) : value(static_cast<std::uint64_t>(number));
+  }
+  bool on_uint64(std::uint64_t number, Text /*part*/, Error& /*error*/) { return value(number); }
+  bool on_double(double number, Text /*part*/, Error& error) {
+    if (!std::isfinite(number)) {
+      error = boost::json::error::exponent_overflow;
+    }
+    return !error && value(number);
+  }
+  bool on_bool(bool truth, Error& /*error*/) { return value(truth); }
+  bool on_null(Error& /*error*/) { return value(nullptr); }
+  bool on_comment_part(Text /*part*/, Error& /*error*/) { return true; }
+  bool on_comment(Text /*part*/, Error& /*error*/) { return true; }
+
+ private:
+  bool open(bool is_object, Error& error) {
+    if (!tree.open(is_object)) {
+      error = boost::json::error::too_deep;
+    }
+    return !error;
+  }
+  bool close() {
+    tree.close();
+    return true;
+  }
+  bool value(Json json) {
+    tree.value(std::move(json));
+    return true;
+  }
+  bool add(Text part) {
+    parts_ += part;
+    return true;
+  }
+  std::string whole(Text last) {
+    if (parts_.empty()) {
+      return std::string(last);
+    }
+    parts_ += last;
+    return std::exchange(parts_, {});
+  }
+
+  std::string parts_; // of a string with escapes
+};
+
+/// Nothing where it is wrong.
+std::optional<Json> read_fast(std::string_view text) {
+  boost::json::parse_options options;
+  options.max_depth = kMaxJsonDepth + 1; // the tree sees to it
+  options.numbers = boost::json::number_precision::precise;
+  boost::json::basic_parser<Fast> parser(options);
+  boost::system::error_code error;
+  const std::size_t read = parser.write_some(false, text.data(), text.size(), error);
+  if (error || text.find_first_not_of(" \t\r\n", read) != std::string_view::npos) {
+    return std::nullopt;
+  }
+  return std::optional<Json>(std::in_place, parser.handler().tree.take());
+}
+
+/// Says what is wrong and where.
+class Careful : public nlohmann::json_sax<Json> {
+ public:
+  Tree tree;
+  std::size_t error_byte = 0;
+  std::string error_reason;
+
+  bool null() override { return value(nullptr); }
+  bool boolean(bool truth) override { return value(truth); }
+  bool number_integer(number_integer_t number) override { return value(number); }
+  bool number_unsigned(number_unsigned_t number) override { return value(number); }
+  bool number_float(number_float_t number, const string_t&) override { return value(number); }
+  bool string(string_t& text) override { return value(std::move(text)); }
+  bool binary(binary_t&) override { return false; } // not in JSON text
+  bool key(string_t& name) override {
+    tree.key(std::move(name));
+    return true;
+  }
+  bool start_object(std::size_t) override { return tree.open(true); }
+  bool start_array(std::size_t) override { return tree.open(false); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool parse_error(std::size_t position, const std::string&,
+                   const nlohmann::detail::exception& ex) override {
+    error_byte = position;
+    error_reason = reason_of(ex.what());
+    return false;
+  }
+
+ private:
+  bool value(Json json) {
+    tree.value(std::move(json));
+    return true;
+  }
+  bool close() {
+    tree.close();
+    return true;
+  }
+};
 
 JsonError locate(std::string_view text, std::size_t byte, std::string path, std::string reason) {
   JsonError error{std::min(byte, text.size()), 1, 1, std::move(path), std::move(reason)};
@@ -250,19 +356,22 @@ std::expected<Json, JsonError> read_json(std::string_view text) {
     }
     source = repaired;
   }
-  Builder builder;
-  if (Json::sax_parse(source, &builder)) {
-    return builder.take();
+  if (auto json = read_fast(source)) {
+    return *std::move(json);
   }
-  if (builder.too_deep()) {
+  Careful careful;
+  if (Json::sax_parse(source, &careful)) {
+    return careful.tree.take();
+  }
+  if (careful.tree.too_deep()) {
     return std::unexpected(
-        locate(text, too_deep_at(text), builder.path(),
+        locate(text, too_deep_at(text), careful.tree.path(),
                "nested deeper than " + std::to_string(kMaxJsonDepth) + " levels"));
   }
   // The parser counts the byte it stopped at; people look for the byte itself.
-  const std::size_t read = builder.error_byte();
+  const std::size_t read = careful.error_byte;
   return std::unexpected(
-      locate(text, read > 0 ? read - 1 : 0, builder.path(), builder.error_reason()));
+      locate(text, read > 0 ? read - 1 : 0, careful.tree.path(), careful.error_reason));
 }
 
 } // namespace anyclaude::anthropic

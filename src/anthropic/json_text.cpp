@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
 #include <format>
 #include <string_view>
 #include <utility>
@@ -32,20 +34,41 @@ void append_escape(std::string& out, char c) {
   }
 }
 
+/// The first character from `at` on that is not plain. Almost all of a prompt is, so eight are
+/// looked at together: of each byte the highest bit says whether it may not be.
+const char* first_special(const char* at, const char* end) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101U;
+  constexpr std::uint64_t kHighest = 0x80 * kOnes;
+  const auto below = [](std::uint64_t bytes, std::uint64_t limit) {
+    return (bytes - limit * kOnes) & ~bytes;
+  };
+  for (; end - at >= 8; at += 8) {
+    std::uint64_t bytes = 0;
+    std::memcpy(&bytes, at, sizeof bytes);
+    const std::uint64_t special = bytes | below(bytes, ' ') | below(bytes ^ ('"' * kOnes), 1) |
+                                  below(bytes ^ ('\\' * kOnes), 1);
+    if ((special & kHighest) != 0) {
+      break;
+    }
+  }
+  return std::find_if_not(at, end, is_plain);
+}
+
 void append_string(std::string& out, std::string_view text) {
   out += '"';
-  auto at = text.begin();
-  while (at != text.end()) {
-    const auto special = std::find_if_not(at, text.end(), is_plain);
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (at != end) {
+    const char* const special = first_special(at, end);
     out.append(at, special);
-    if (special == text.end()) {
+    if (special == end) {
       break;
     }
     if (is_ascii(*special)) {
       append_escape(out, *special);
       at = special + 1;
     } else { // characters of several bytes have none that is ASCII
-      at = std::find_if(special, text.end(), is_ascii);
+      at = std::find_if(special, end, is_ascii);
       out += text::to_valid_utf8({special, at});
     }
   }

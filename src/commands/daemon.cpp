@@ -134,7 +134,7 @@ class Daemon {
   const DaemonOptions& options_;
   telemetry::Stats stats_;
   const std::string token_;
-  std::mutex mutex_; // of the status, of backend_ being set, of ending_ and of longest_request_
+  std::mutex mutex_; // of the status, of backend_ and gateway_ being set, of ending_ and of longest_request_
   bool ending_ = false;
   launch::DaemonStatus status_;
   std::string longest_request_; // empty unless it is to be kept
@@ -147,7 +147,7 @@ class Daemon {
 void Daemon::refresh() {
   {
     const std::scoped_lock lock(mutex_);
-    if (!backend_ || ending_)
+    if (!gateway_ || ending_) // ready is who can be asked, and a launcher takes us at our word
       return;
     const DaemonBackend::State now = backend_->state();
     status_.state = now.state;
@@ -214,6 +214,9 @@ std::expected<void, std::string> Daemon::start_backend() {
     return std::unexpected(made.error());
   const std::scoped_lock lock(mutex_);
   backend_ = std::move(*made);
+  status_.reaches_claude = backend_->cloud().has_value();
+  status_.routes_by_model = std::ranges::any_of(
+      options_.routes.rules, [](const auto& rule) { return !rule.model.empty() && rule.model != "*"; });
   return {};
 }
 

@@ -1,6 +1,5 @@
 #include "commands/launch.h"
 
-#include "backend/route_rules.h"
 #include "commands/advice.h"
 #include "commands/log_format.h"
 #include "commands/progress_line.h"
@@ -86,7 +85,8 @@ launch::ClaudeConnection connection_to(const launch::DaemonStatus& status,
   return {.base_url = status.base_url,
           .session = session,
           .token = status.token,
-          .own_login = status.mode == backend::kCloud,
+          .own_login = status.reaches_claude,
+          .own_model_names = status.routes_by_model,
           .model_id = status.model_id,
           .context_tokens = status.context_tokens,
           .max_output_tokens = status.max_output_tokens};

@@ -129,6 +129,9 @@ class ServedConnection : public Connection, public std::enable_shared_from_this<
   bool watching_ = false;
   bool delivered_ = false; // the answer under way is out
   bool first_request_ = true;
+  /// The client has closed its sending side. To be remembered: Asio never wakes a read that begins
+  /// behind the one which told of the end.
+  bool client_ended_ = false;
   bool stopped_ = false;
 };
 
@@ -248,7 +251,7 @@ bool ServedConnection::passes_filter(const HttpRequest& request, Responder& resp
 
 /// Waits for a request to begin; an idle connection is closed without a word.
 asio::awaitable<bool> ServedConnection::first_byte() {
-  if (buffer_.size() == 0) {
+  if (buffer_.size() == 0 && !client_ended_) {
     arm(first_request_ ? limits_.header_time : limits_.idle_time);
     const auto [error, size] =
         co_await socket_.async_read_some(buffer_.prepare(kReadSize / 16), kAwait);
@@ -398,7 +401,8 @@ asio::awaitable<void> ServedConnection::watch() {
       break;
     }
     if (error) {
-      if (error == asio::error::eof && exchange_) {
+      client_ended_ = error == asio::error::eof;
+      if (client_ended_ && exchange_) {
         // It may have closed its sending side only: what is ready is still sent to it.
         exchange_->client_left();
       } else {

@@ -21,10 +21,11 @@ namespace {
 constexpr const char* kLongestStreamSilence = "1800000"; // ms
 constexpr const char* kLongestRequest = "7200000";       // ms
 
-/// Variables that choose another provider or another key. An empty value counts as unset.
-constexpr std::array kTakenAway = {"ANTHROPIC_API_KEY",
-                                   "ANTHROPIC_CUSTOM_HEADERS",
-                                   "ANTHROPIC_UNIX_SOCKET",
+/// Variables that bring another key. An empty value counts as unset.
+constexpr std::array kKeys = {"ANTHROPIC_API_KEY", "ANTHROPIC_CUSTOM_HEADERS"};
+
+/// Variables that lead past our gateway.
+constexpr std::array kProviders = {"ANTHROPIC_UNIX_SOCKET",
                                    "CLAUDE_CODE_USE_BEDROCK",
                                    "CLAUDE_CODE_USE_VERTEX",
                                    "CLAUDE_CODE_USE_FOUNDRY",
@@ -35,6 +36,11 @@ constexpr std::array kTakenAway = {"ANTHROPIC_API_KEY",
 
 constexpr std::array kProxies = {"HTTP_PROXY",  "http_proxy", "HTTPS_PROXY",
                                  "https_proxy", "ALL_PROXY",  "all_proxy"};
+
+/// Whether the real Claude answers everything.
+bool is_claudes(const ClaudeConnection& connection) {
+  return connection.own_login && connection.model_id.empty();
+}
 
 int output_limit(const ClaudeConnection& connection) {
   if (connection.max_output_tokens > 0)
@@ -160,11 +166,14 @@ void warn_about_policy(const ClaudeSettingsPlaces& places, const Variables& vari
 
 /// What Claude Code must know of a model that it does not know.
 void add_model_variables(const ClaudeConnection& connection, Variables& variables) {
-  for (const char* name :
-       {"ANTHROPIC_MODEL", "ANTHROPIC_DEFAULT_OPUS_MODEL", "ANTHROPIC_DEFAULT_SONNET_MODEL",
-        "ANTHROPIC_DEFAULT_HAIKU_MODEL", "ANTHROPIC_DEFAULT_FABLE_MODEL",
-        "ANTHROPIC_SMALL_FAST_MODEL", "CLAUDE_CODE_SUBAGENT_MODEL"})
+  for (const char* name : {"ANTHROPIC_MODEL", "ANTHROPIC_SMALL_FAST_MODEL"})
     variables.emplace_back(name, connection.model_id);
+  if (!connection.own_model_names)
+    for (const char* name :
+         {"ANTHROPIC_DEFAULT_OPUS_MODEL", "ANTHROPIC_DEFAULT_SONNET_MODEL",
+          "ANTHROPIC_DEFAULT_HAIKU_MODEL", "ANTHROPIC_DEFAULT_FABLE_MODEL",
+          "CLAUDE_CODE_SUBAGENT_MODEL"})
+      variables.emplace_back(name, connection.model_id);
   // Without it a line that changes with every first question stands before the tools' schemas.
   variables.emplace_back("CLAUDE_CODE_ATTRIBUTION_HEADER", "0");
   // Each request says in a header what it is for: the gateway lets a person's go first.
@@ -183,14 +192,12 @@ void add_model_variables(const ClaudeConnection& connection, Variables& variable
   variables.emplace_back("API_TIMEOUT_MS", kLongestRequest);
 }
 
-/// Another provider is reached past our gateway. Only a person's own login is worth a warning: in
-/// other modes we take these variables away.
+/// Another provider is reached past our gateway. To be said where the real Claude answers
+/// everything: elsewhere we take these variables away.
 void warn_about_providers(const std::vector<Json>& environments,
                           const EnvironmentLookup& environment,
                           std::vector<std::string>& warnings) {
-  for (const std::string name : kTakenAway) {
-    if (!name.starts_with("CLAUDE_CODE_USE_") && name != "ANTHROPIC_UNIX_SOCKET")
-      continue;
+  for (const std::string name : kProviders) {
     auto value = environment(name.c_str());
     for (const Json& env : environments)
       if (auto own = text_at(env, name))
@@ -260,7 +267,10 @@ Variables claude_variables(const ClaudeConnection& connection) {
   if (!connection.model_id.empty())
     add_model_variables(connection, variables);
   if (!connection.own_login)
-    for (const char* name : kTakenAway)
+    for (const char* name : kKeys)
+      variables.emplace_back(name, "");
+  if (!is_claudes(connection))
+    for (const char* name : kProviders)
       variables.emplace_back(name, "");
   return variables;
 }
@@ -297,9 +307,9 @@ make_claude_settings(const ClaudeConnection& connection, const std::vector<std::
   made.variables.append_range(proxy_exceptions(environments, environment));
   for (const auto& [name, value] : made.variables)
     settings["env"][name] = value;
-  if (connection.own_login)
+  if (is_claudes(connection))
     warn_about_providers(environments, environment, made.warnings);
-  else
+  if (!connection.own_login)
     settings["apiKeyHelper"] = ""; // or its key would be sent beside our token
   made.json = settings.dump(2);
   warn_about_policy(places, made.variables, connection.own_login, made.warnings);

@@ -20,9 +20,11 @@ struct ClaudeConnection {
   std::string session;     // becomes the path prefix /s/<session>; empty: none
   bool is_private = false; // the prefix is /p/<session>: nothing said is kept on the disk
   std::string token;
-  /// Claude Code keeps its own login or key, since requests go to the real Claude; the token
-  /// becomes the path prefix /t/<token>.
+  /// Claude Code keeps its own login or key, since all requests, or those that routes choose, go to
+  /// the real Claude; the token becomes the path prefix /t/<token>.
   bool own_login = false;
+  /// Claude Code's own names of opus, sonnet and haiku stay, for rules that look at them.
+  bool own_model_names = false;
   std::string model_id;      // empty: Claude Code's own choice, its limits included
   int context_tokens = 0;    // the true window
   int max_output_tokens = 0; // 0: a quarter of the window, at most 32,000
@@ -34,8 +36,9 @@ using Variables = std::vector<std::pair<std::string, std::string>>;
 /// server's.
 std::string url_with_token(const std::string& base_url, const std::string& token);
 
-/// The variables, in a fixed order. Those with an empty value take away what would send requests or
-/// keys elsewhere (another provider, an API key, a socket); with a login of its own, nothing is.
+/// The variables, in a fixed order. Those with an empty value take away what would send requests
+/// elsewhere (another provider, a socket), and keys that are not for us. A login of Claude Code's own
+/// stays; where the real Claude answers everything (no model of ours), so does its provider.
 Variables claude_variables(const ClaudeConnection& connection);
 
 /// Where to look for what a person has set.

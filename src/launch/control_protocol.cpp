@@ -56,6 +56,8 @@ DaemonStatus read_status(const Json& json) {
   status.context_tokens = json.value("context_tokens", 0);
   status.max_output_tokens = json.value("max_output_tokens", 0);
   status.trace = json.value("trace", "");
+  status.reaches_claude = json.value("reaches_claude", false);
+  status.routes_by_model = json.value("routes_by_model", false);
   status.launcher_started = json.value("launcher_started", false);
   status.attached = json.value("attached", 0);
   return status;
@@ -100,6 +102,8 @@ std::string encode(const DaemonStatus& status) {
                  {"context_tokens", status.context_tokens},
                  {"max_output_tokens", status.max_output_tokens},
                  {"trace", status.trace},
+                 {"reaches_claude", status.reaches_claude},
+                 {"routes_by_model", status.routes_by_model},
                  {"launcher_started", status.launcher_started},
                  {"attached", status.attached}}}});
 }

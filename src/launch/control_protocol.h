@@ -46,6 +46,8 @@ struct DaemonStatus {
   int context_tokens = 0; // the true window; 0 until known
   int max_output_tokens = 0;
   std::string trace;             // folder that requests are written to; empty: none
+  bool reaches_claude = false;   // requests may go to the real Claude, with the client's own login
+  bool routes_by_model = false;  // a rule looks at the model that a request names
   bool launcher_started = false; // ends with its last launcher; false: `anyclaude serve`
   int attached = 0;              // launchers, the asking one included
 };

@@ -204,8 +204,8 @@ bool holds_date(std::string_view text) {
     const auto a = words[i];
     const auto b = words[i + 1];
     const auto c = words[i + 2];
-    if ((year(a) && month(b) && day(c)) || (month(a) && day(b) && year(c)) ||
-        (day(a) && month(b) && year(c)))
+    if ((year(a) && month(b) && day(c)) || // the year first: few words look like one
+        (year(c) && ((month(a) && day(b)) || (day(a) && month(b)))))
       return true;
   }
   return false;
@@ -213,12 +213,15 @@ bool holds_date(std::string_view text) {
 
 /// Whether a block begins a section about the git status, headed or labelled.
 bool begins_git_status(std::string_view block) {
+  constexpr std::string_view kName = "gitstatus";
   std::string name;
   for (const char c : block.substr(0, block.find_first_of(":\n"))) {
     if (is_word(c))
       name += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (name.size() > kName.size())
+      return false;
   }
-  return name == "gitstatus";
+  return name == kName;
 }
 
 /// Cuts a text into blocks; each keeps the empty lines behind it.

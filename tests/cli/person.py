@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import socket
 import subprocess
 
 PROGRAM = pathlib.Path(os.environ.get("ANYCLAUDE_BIN", "build/bin/anyclaude")).resolve()
@@ -155,6 +156,8 @@ class Person:
 
     def __init__(self, folder, model):
         self.model = model
+        self.options = ("--model", str(model))
+        self.login = {}  # variables that bring Claude Code a login or a key
         self.home = folder / "home"
         self.project = folder / "project"
         self.files = folder / "files"
@@ -173,11 +176,11 @@ class Person:
             "ANYCLAUDE_HOME": str(self.files),
             "IS_SANDBOX": "1",
             "TERM": "xterm-256color",
+            **self.login,
         }
 
     def command(self, *arguments):
-        return [str(PROGRAM), "--claude", str(CLAUDE), "--model", str(self.model),
-                *map(str, arguments)]
+        return [str(PROGRAM), "--claude", str(CLAUDE), *self.options, *map(str, arguments)]
 
     def anyclaude(self, *arguments, project=None):
         return run(self.command(*arguments), cwd=project or self.project, env=self.environment)
@@ -194,8 +197,20 @@ class Person:
 
     def records(self):
         found = re.findall(
-            r"POST /s/(\w+)/v1/messages (\d+) \w+ prompt=(\d+) reused=(\d+) computed=(\d+) "
+            r"POST (?:/t/…)?/s/(\w+)/v1/messages (\d+) \w+ prompt=(\d+) reused=(\d+) computed=(\d+) "
             r"output=(\d+)",
             self.log(),
         )
         return [Record(session, *map(int, numbers)) for session, *numbers in found]
+
+
+def daemon_pid(person):
+    """As the daemon itself says, over its control socket; none while there is no daemon."""
+    with socket.socket(socket.AF_UNIX) as control:
+        try:
+            control.connect(str(person.files / "run" / "control.sock"))
+            control.sendall(b'{"hello":{"version":"","pid":0,"session":"","attach":false}}\n')
+            answer = control.makefile().readline()
+        except OSError:
+            return None
+    return json.loads(answer)["status"]["pid"] if answer else None

@@ -3,23 +3,10 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 
 from daemon import wait_for
-from person import CLAUDE, LAST_WORDS, LONGEST_ANSWER, PROGRAM, run
-
-
-def daemon_pid(person):
-    """As the daemon itself says, over its control socket; none while there is no daemon."""
-    with socket.socket(socket.AF_UNIX) as control:
-        try:
-            control.connect(str(person.files / "run" / "control.sock"))
-            control.sendall(b'{"hello":{"version":"","pid":0,"session":"","attach":false}}\n')
-            answer = control.makefile().readline()
-        except OSError:
-            return None
-    return json.loads(answer)["status"]["pid"] if answer else None
+from person import CLAUDE, LAST_WORDS, LONGEST_ANSWER, PROGRAM, daemon_pid, run
 
 
 def test_the_summary_comes_last_and_the_daemon_ends(person):

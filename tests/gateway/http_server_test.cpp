@@ -116,10 +116,13 @@ TEST(HttpServer, AStreamToHttp10EndsWithTheConnection) {
 
 TEST(HttpServer, AHalfClosedClientStillGetsItsAnswer) {
   const auto server = serve(echo);
-  RawClient client(server->port());
-  client.send("GET / HTTP/1.0\r\n\r\n");
-  client.finish_sending();
-  EXPECT_EQ(client.receive().body, "GET / [] ");
+  for (const char* version : {"1.0", "1.1"}) {
+    RawClient client(server->port());
+    client.send(std::string("GET / HTTP/") + version + "\r\n\r\n");
+    client.finish_sending();
+    EXPECT_EQ(client.receive().body, "GET / [] ") << version;
+    EXPECT_TRUE(client.closed_by_server()) << version << ": there can be no other request";
+  }
 }
 
 TEST(HttpServer, ContinuesWhenAskedTo) {

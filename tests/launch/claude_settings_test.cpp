@@ -80,6 +80,36 @@ TEST_F(Settings, LeaveALoginOfOnesOwnAlone) {
   EXPECT_TRUE(made->warnings[0].starts_with("CLAUDE_CODE_USE_BEDROCK is set"));
 }
 
+TEST_F(Settings, KeepTheLoginWhereOnlySomeRequestsGoToTheRealClaude) {
+  connection_.own_login = true;
+  shell_["CLAUDE_CODE_USE_BEDROCK"] = "1";
+  const auto made = make();
+  ASSERT_TRUE(made) << made.error();
+  const json settings = json::parse(made->json);
+  const json& env = settings.at("env");
+  EXPECT_EQ(env.at("ANTHROPIC_BASE_URL"), "http://127.0.0.1:4321/t/secret/s/abc");
+  for (const char* name : {"ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_CUSTOM_HEADERS"})
+    EXPECT_FALSE(env.contains(name)) << name;
+  EXPECT_FALSE(settings.contains("apiKeyHelper")) << "it may be what brings the login";
+  EXPECT_EQ(env.at("ANTHROPIC_MODEL"), "qwen3-30b");
+  EXPECT_EQ(env.at("ANTHROPIC_DEFAULT_OPUS_MODEL"), "qwen3-30b");
+  EXPECT_EQ(env.at("CLAUDE_CODE_USE_BEDROCK"), "") << "or nothing would come to us";
+  EXPECT_TRUE(made->warnings.empty());
+}
+
+TEST_F(Settings, LeaveTheNamesThatRulesLookAt) {
+  connection_.own_model_names = true;
+  const auto made = make();
+  ASSERT_TRUE(made) << made.error();
+  const json env = json::parse(made->json).at("env");
+  EXPECT_EQ(env.at("ANTHROPIC_MODEL"), "qwen3-30b") << "until another one is asked for";
+  EXPECT_EQ(env.at("ANTHROPIC_SMALL_FAST_MODEL"), "qwen3-30b");
+  for (const char* name : {"ANTHROPIC_DEFAULT_OPUS_MODEL", "ANTHROPIC_DEFAULT_SONNET_MODEL",
+                           "ANTHROPIC_DEFAULT_HAIKU_MODEL", "ANTHROPIC_DEFAULT_FABLE_MODEL",
+                           "CLAUDE_CODE_SUBAGENT_MODEL"})
+    EXPECT_FALSE(env.contains(name)) << name;
+}
+
 TEST_F(Settings, SayThatASessionIsPrivate) {
   const auto url = [this] {
     const auto made = make({});

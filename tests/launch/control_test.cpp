@@ -76,6 +76,8 @@ TEST_F(Control, AnswersHelloWithEverythingKnown) {
   status_.model_path = "/m/q.gguf";
   status_.context_tokens = 40960;
   status_.max_output_tokens = 8192;
+  status_.reaches_claude = true;
+  status_.routes_by_model = true;
   serve();
   const auto client = attach();
   const DaemonStatus& got = client.status();
@@ -90,6 +92,8 @@ TEST_F(Control, AnswersHelloWithEverythingKnown) {
   EXPECT_EQ(got.model_path, "/m/q.gguf");
   EXPECT_EQ(got.context_tokens, 40960);
   EXPECT_EQ(got.max_output_tokens, 8192);
+  EXPECT_TRUE(got.reaches_claude);
+  EXPECT_TRUE(got.routes_by_model);
   EXPECT_FALSE(got.launcher_started);
   EXPECT_EQ(got.attached, 1);
 }

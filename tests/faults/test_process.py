@@ -1,0 +1,136 @@
+"""The daemon itself is killed, stopped, ended, and kept short of memory and descriptors, under load."""
+
+import json
+import os
+import pathlib
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from harness import Fault, Harness, Traffic
+from talks import QUESTIONS, TALKS
+
+from clients import ask
+from daemon import Daemon, wait_for
+from raw_http import RawConnection
+
+CLAUDE = os.environ.get("ANYCLAUDE_CLAUDE")
+OPTIONS = ["--ctx", 16384, "--threads", 1]
+
+
+@pytest.mark.parametrize("how, name", [(signal.SIGKILL, "the daemon is killed (SIGKILL) and started again"),
+                                       (signal.SIGABRT, "the engine aborts and the daemon is started again"),
+                                       (signal.SIGTERM, "the daemon is ended (SIGTERM) and started again")])
+def test_the_daemon_ends_under_load(program, model, ledger, tmp_path, how, name):
+    daemon = Daemon(program, tmp_path, model, OPTIONS)
+    harness = Harness(daemon, QUESTIONS, ledger)
+    wait_for(lambda: daemon.metrics()["anyclaude_kv_disk_blocks"] >= TALKS, "prefixes are on the disk")
+    fault = Fault(name)
+    traffic = Traffic(daemon, harness.expected, fault)
+    wait_for(lambda: fault.right >= 2, "answers come")
+    began = time.monotonic()
+    os.kill(daemon.pid, how)
+    status = daemon.wait(20)
+    assert status == (0 if how == signal.SIGTERM else -how)
+    ended = time.monotonic() - began
+    traffic.stop()
+    daemon = harness.daemon = Daemon(program, tmp_path, model, OPTIONS)
+    try:
+        reply = daemon.ask(json.loads(QUESTIONS[0]))
+        fault.recovered_ms = 1000 * (time.monotonic() - began)
+        assert reply.json()["content"][0]["text"] == harness.expected[QUESTIONS[0]]
+        reused = reply.json()["usage"]["cache_read_input_tokens"]
+        assert reused >= 256, "the prefix came back from the disk"
+        fault.told = f"connections are closed; it ends in {1000 * ended:.0f} ms; {reused} tokens come back"
+        harness.settle()
+        harness.check(fault)
+    finally:
+        daemon.stop()
+
+
+def test_the_machine_sleeps(harness):
+    with harness.fault("the daemon is stopped for 2 s (SIGSTOP) and goes on") as fault:
+        os.kill(harness.daemon.pid, signal.SIGSTOP)
+        time.sleep(2)  # the fault's own length
+        os.kill(harness.daemon.pid, signal.SIGCONT)
+        fault.told = "nothing: answers are late"
+
+
+def test_no_more_descriptors(harness):
+    pid = harness.daemon.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    mark = harness.mark()
+    with harness.fault("no descriptor is left") as fault:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (harness.daemon.open_files() + 4, before[1]))
+        waiting = [RawConnection(harness.daemon) for _ in range(20)]
+        line = wait_for(lambda: next((line for line in harness.log_since(mark).splitlines()
+                                      if "Cannot accept" in line), None), "it says so")
+        fault.told = line.split(": ", 1)[1]
+        for connection in waiting:
+            connection.socket.close()
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+def test_no_more_memory(harness):
+    """A limit of the address space a little above what it takes, and bodies that need more."""
+    pid = harness.daemon.pid
+    before = resource.prlimit(pid, resource.RLIMIT_AS)
+    body = json.dumps(ask("x" * 20_000_000)).encode()
+    with harness.fault("no memory is left") as fault:
+        taken = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.prlimit(pid, resource.RLIMIT_AS, (taken + (30 << 20), before[1]))
+        replies = []
+
+        def post():
+            try:
+                replies.append(harness.daemon.request("POST", "/v1/messages", body))
+            except OSError as error:
+                replies.append(error)
+
+        clients = [threading.Thread(target=post) for _ in range(4)]
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+        resource.prlimit(pid, resource.RLIMIT_AS, before)
+        fault.told = "; ".join(sorted({str(getattr(reply, "status", reply)) for reply in replies}))
+
+
+@pytest.mark.skipif(not CLAUDE, reason="Claude Code is not installed")
+def test_the_engine_aborts_in_mid_conversation_of_the_real_claude(ledger, tmp_path_factory):
+    sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "cli"))
+    from person import LAST_WORDS, PROGRAM, Person, daemon_pid, run, scripted_model  # noqa: PLC0415
+
+    folder = tmp_path_factory.mktemp("p")
+    person = Person(folder, scripted_model(folder))
+    fault = Fault("the engine aborts in mid-conversation of the real Claude Code", seconds=30)
+    try:
+        assert person.ask("The first question")["result"] == LAST_WORDS
+        asking = subprocess.Popen(
+            person.command("--continue", "-p", "LONG-STORY", "--output-format", "stream-json", "--verbose",
+                           "--include-partial-messages"),
+            cwd=person.project, env=person.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True)
+        while "text_delta" not in asking.stdout.readline():
+            assert asking.poll() is None, asking.stderr.read() + person.log()
+        starts = person.log().count("listening on")
+        began = time.monotonic()
+        os.kill(daemon_pid(person), signal.SIGABRT)
+        wait_for(lambda: person.log().count("listening on") > starts, "another daemon")
+        restarted = time.monotonic() - began
+        output, errors = asking.communicate(timeout=120)
+        assert asking.returncode == 0, errors + person.log()
+        assert json.loads(output.strip().splitlines()[-1])["result"].count("chapter") == 400
+        assert restarted < 1, f"{restarted} s until the next daemon listened"
+        last = person.records()[-1]
+        assert last.reused > last.prompt * 0.9, "the store brought the prefix back"
+        fault.recovered_ms = 1000 * restarted
+        fault.told = next(line for line in errors.splitlines() if "in its place" in line)[:150]
+        fault.right = 1
+        ledger.faults.append(fault)
+    finally:
+        run([PROGRAM, "stop"], env=person.environment)
