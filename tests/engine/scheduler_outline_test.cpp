@@ -30,6 +30,14 @@ SchedulerOptions small_pool() {
   return options;
 }
 
+int tokens_in(Tier tier, const PrefixOutline& outline) {
+  int tokens = 0;
+  for (const auto& stretch : outline.stretches)
+    for (const auto& part : stretch.parts)
+      tokens += part.tier == tier ? part.tokens : 0;
+  return tokens;
+}
+
 TEST(SchedulerOutline, TellsWhoSharesTheStablePrefix) {
   Simulation simulation(small_pool());
   simulation.run(asked(job_of(words(1, 100) + words(2, 20)), "one", 100));
@@ -82,12 +90,17 @@ TEST(SchedulerOutline, WhatHasLeftThePoolIsInTheStore) {
   simulation.idle();
   simulation.run(asked(job_of(words(2, 500)), "two", 0)); // takes most of the room
   simulation.idle();
+  EXPECT_GE(tokens_in(Tier::memory, simulation.scheduler.outline(100)), 300);
+}
+
+TEST(SchedulerOutline, ModelsThatGoOnFromCheckpointsAsWell) {
+  auto options = small_pool();
+  options.checkpoints = true;
+  Simulation simulation(options);
+  simulation.run(asked(job_of(words(1, 100) + words(2, 20)), "one", 100));
   const PrefixOutline outline = simulation.scheduler.outline(100);
-  int in_memory = 0;
-  for (const auto& stretch : outline.stretches)
-    for (const auto& part : stretch.parts)
-      in_memory += part.tier == Tier::memory ? part.tokens : 0;
-  EXPECT_GE(in_memory, 300);
+  EXPECT_EQ(tokens_in(Tier::pool, outline), 127);
+  EXPECT_THAT(outline.stretches.front().conversations, ElementsAre(0));
 }
 
 TEST(SchedulerOutline, NothingIsRememberedOfConversationsWhereNothingIsShared) {
