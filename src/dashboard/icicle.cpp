@@ -20,7 +20,6 @@ constexpr int kMostRows = 40;      // prefixes in the picture; all are in the li
 constexpr double kWordsFrom = 6;   // percent of the width that a stretch must have for words
 constexpr double kWide = 30;       // percent: also on a phone
 constexpr std::size_t kNamed = 4;  // conversations
-constexpr std::size_t kName = 8;   // characters of each
 constexpr double kThinnest = 0.15; // percent: of one token something is seen as well
 
 const char* words(Tier tier) {
@@ -35,14 +34,6 @@ const char* words(Tier tier) {
     return "not computed yet";
   }
   return "";
-}
-
-std::string short_name(const std::string& conversation) {
-  const auto agent = conversation.find('/');
-  std::string name = conversation.substr(0, std::min(agent, kName));
-  if (agent != std::string::npos)
-    name += " agent " + conversation.substr(agent + 1, kName);
-  return escaped(name);
 }
 
 std::string counted(std::size_t count, const char* one, const char* several) {
@@ -62,8 +53,7 @@ struct Layout {
     first_row.assign(count, 0);
     for (std::size_t i = 0; i < count; ++i) {
       const PrefixOutline::Stretch& stretch = outline.stretches[i];
-      auto& siblings =
-          stretch.parent < 0 ? tops : behind[static_cast<std::size_t>(stretch.parent)];
+      auto& siblings = stretch.parent < 0 ? tops : behind[static_cast<std::size_t>(stretch.parent)];
       siblings.push_back(i);
       longest = std::max(longest, stretch.begin + stretch.tokens);
     }
@@ -116,7 +106,8 @@ std::string figures(const PrefixOutline& outline, const PrefixOutline::Stretch& 
     out += "; " + counted(count, "conversation", "conversations");
     for (std::size_t i = 0; i < std::min(count, kNamed); ++i)
       out += (i == 0 ? ": " : ", ") +
-             short_name(outline.conversations[static_cast<std::size_t>(stretch.conversations[i])]);
+             escaped(short_conversation(
+                 outline.conversations[static_cast<std::size_t>(stretch.conversations[i])]));
     if (count > kNamed)
       out += std::format(" and {} more", count - kNamed);
   }
@@ -165,10 +156,9 @@ std::string drawn(const Layout& layout, std::size_t i, int level, const std::str
       figures(layout.outline, stretch), figures(layout.outline, stretch));
   int at = stretch.begin;
   for (const PrefixOutline::Part& part : stretch.parts) {
-    out += std::format(
-        R"(<rect class="tier-{}" x="{:.3f}%" y="{}" width="{:.3f}%" height="{}"/>)",
-        kv::to_string(part.tier), layout.percent(at), y,
-        std::max(layout.percent(part.tokens), kThinnest), height);
+    out += std::format(R"(<rect class="tier-{}" x="{:.3f}%" y="{}" width="{:.3f}%" height="{}"/>)",
+                       kv::to_string(part.tier), layout.percent(at), y,
+                       std::max(layout.percent(part.tokens), kThinnest), height);
     at += part.tokens;
   }
   out += std::format(R"(<rect class="frame" x="{:.3f}%" y="{}" width="{:.3f}%" height="{}"/>)",
@@ -199,6 +189,15 @@ std::string key_of(Tier tier) {
 }
 
 } // namespace
+
+std::string short_conversation(const std::string& conversation) {
+  constexpr std::size_t kLength = 8;
+  const auto agent = conversation.find('/');
+  std::string name = conversation.substr(0, std::min(agent, kLength));
+  if (agent != std::string::npos)
+    name += conversation.substr(agent, kLength + 1);
+  return name;
+}
 
 std::string icicle(const PrefixOutline& outline) {
   if (outline.stretches.empty())

@@ -12,4 +12,8 @@ namespace anyclaude::dashboard {
 /// does not see it.
 std::string icicle(const kv::PrefixOutline& outline);
 
+/// A conversation's name where there is little room: the first characters of the client's id, and
+/// of a subagent's behind it, "3f2a91c0/ab12cd34". Clients choose them: any text.
+std::string short_conversation(const std::string& conversation);
+
 } // namespace anyclaude::dashboard

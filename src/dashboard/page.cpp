@@ -138,8 +138,8 @@ std::string server_row(const backend::ServerStatus& server) {
     models += (models.empty() ? "" : ", ") + escaped(model.id);
   const bool is_well = server.up && server.health.ready;
   const std::string state = !server.health.ready ? escaped(server.health.detail)
-                            : server.up         ? "answers"
-                                                : "answers again; not asked yet";
+                            : server.up          ? "answers"
+                                                 : "answers again; not asked yet";
   return std::format(
       R"(<tr><th scope="row">{}</th><td>{}</td><td class="{}">{}</td><td>{}</td><td>{}</td></tr>)",
       escaped(server.backend), escaped(server.id), is_well ? "good" : "bad", state,
@@ -221,7 +221,7 @@ std::string document(const std::string& title, const std::string& head, const st
 } // namespace
 
 std::vector<Section> sections(const View& view) {
-  return {state(view),        totals(view),   prefixes(view), live(view),  servers(view),
+  return {state(view),        totals(view), prefixes(view), live(view),  servers(view),
           first_tokens(view), memory(view), requests(view), breaks(view)};
 }
 

@@ -68,9 +68,8 @@ Json server_json(const backend::ServerStatus& server) {
   Json models = Json::array();
   for (const backend::ModelInfo& model : server.models)
     models.push_back(model.id);
-  return {{"backend", server.backend},    {"id", server.id},
-          {"ready", server.health.ready}, {"detail", server.health.detail},
-          {"up", server.up},              {"running", server.running},
+  return {{"backend", server.backend},      {"id", server.id}, {"ready", server.health.ready},
+          {"detail", server.health.detail}, {"up", server.up}, {"running", server.running},
           {"models", std::move(models)}};
 }
 

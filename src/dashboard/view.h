@@ -31,7 +31,7 @@ struct View {
   std::optional<backend::EngineNumbers> engine;
   std::shared_ptr<const kv::PrefixOutline> prefixes; // null: there is none
   std::vector<backend::ServerStatus> servers;        // none: all goes to the real Claude
-  std::vector<prompt::PromptReport> prompts; // oldest first
+  std::vector<prompt::PromptReport> prompts;         // oldest first
 };
 
 /// A part of the page that is replaced as a whole when it changes.

@@ -528,8 +528,7 @@ std::shared_ptr<const kv::PrefixOutline> Engine::outline() const {
   std::unique_lock lock(state_->mutex);
   if (state_->status.state != EngineState::ready || state_->stopping)
     return nullptr;
-  if (state_->outline &&
-      std::chrono::steady_clock::now() - state_->outline_taken < kOutlineAge)
+  if (state_->outline && std::chrono::steady_clock::now() - state_->outline_taken < kOutlineAge)
     return state_->outline;
   if (!std::exchange(state_->look_waits, true)) {
     state_->commands.emplace_back(State::Look{});

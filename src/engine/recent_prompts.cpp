@@ -38,9 +38,9 @@ void RecentPrompts::add(Prompt prompt) {
 void RecentPrompts::show(kv::PrefixOutlineBuilder& outline) const {
   for (const Prompt& prompt : prompts_) {
     auto* const root = outline.root(prompt.tenant);
-    outline.note(root, prompt.tokens,
-                 {.conversation = outline.conversation(prompt.conversation),
-                  .last_used = prompt.asked});
+    outline.note(
+        root, prompt.tokens,
+        {.conversation = outline.conversation(prompt.conversation), .last_used = prompt.asked});
     outline.note(root, std::span(prompt.tokens).first(static_cast<std::size_t>(prompt.stable)),
                  {.is_stable = true});
   }

@@ -16,9 +16,9 @@ class RecentPrompts {
   struct Prompt {
     std::string tenant;
     std::string conversation;
-    std::vector<kv::Token> tokens;  // what was computed, with the answer
-    int stable = 0;                 // leading ones: tools and stable system text
-    std::int64_t asked = 0;         // seconds since 1970
+    std::vector<kv::Token> tokens; // what was computed, with the answer
+    int stable = 0;                // leading ones: tools and stable system text
+    std::int64_t asked = 0;        // seconds since 1970
   };
 
   /// Takes the place of what the same conversation asked before, where it goes on from there: a

@@ -697,8 +697,8 @@ kv::PrefixOutline Scheduler::outline(std::size_t most) const {
     const int conversation = name.empty() ? -1 : outline.conversation(name);
     auto* const root = outline.root(job.job.tenant);
     outline.add(root, job.tokens, {.is_asked_for = true, .conversation = conversation});
-    outline.note(root, std::span(job.job.prompt).first(
-                           static_cast<std::size_t>(job.job.stable_tokens)),
+    outline.note(root,
+                 std::span(job.job.prompt).first(static_cast<std::size_t>(job.job.stable_tokens)),
                  {.is_stable = true});
   };
   for (const auto& job : running_)

@@ -109,8 +109,8 @@ class Scheduler {
 
   SchedulerStats stats() const;
 
-  /// Every prefix, in the pool or the store or asked for by a job: at most `most` stretches of them.
-  /// Takes a look at every block: milliseconds where there are thousands.
+  /// Every prefix, in the pool or the store or asked for by a job: at most `most` stretches of
+  /// them. Takes a look at every block: milliseconds where there are thousands.
   kv::PrefixOutline outline(std::size_t most) const;
 
   /// Throws std::logic_error when the books contradict themselves. For tests.

@@ -698,9 +698,9 @@ void BlockStore::show(PrefixOutlineBuilder& outline) const {
     tenants[root_key(options_.salt, options_.fingerprint, tenant)] = tenant;
   const auto visit = [&](const auto& self, const Entry& above, auto* place) -> void {
     for (const Entry* entry : above.children) {
-      const Tier tier = entry->block             ? Tier::memory
+      const Tier tier = entry->block            ? Tier::memory
                         : entry->file_bytes > 0 ? Tier::disk
-                                                 : Tier::none;
+                                                : Tier::none;
       auto* const end = outline.add(place, entry->tokens,
                                     {.tier = tier,
                                      .is_on_disk = entry->file_bytes > 0,

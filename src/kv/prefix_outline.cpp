@@ -160,8 +160,7 @@ Node* PrefixOutlineBuilder::child(Node* at, std::span<const Token>& tokens) {
   const auto found = at->children.find(tokens.front());
   if (found == at->children.end())
     return nullptr;
-  const auto common =
-      std::ranges::mismatch(found->second->tokens, tokens).in2 - tokens.begin();
+  const auto common = std::ranges::mismatch(found->second->tokens, tokens).in2 - tokens.begin();
   const auto count = static_cast<std::size_t>(common);
   if (count < found->second->tokens.size()) {
     auto upper = std::make_unique<Node>();
@@ -173,7 +172,8 @@ Node* PrefixOutlineBuilder::child(Node* at, std::span<const Token>& tokens) {
     upper->requests = found->second->requests;
     upper->conversations = found->second->conversations;
     upper->last_used = found->second->last_used;
-    auto lower = std::exchange(found->second, std::move(upper)); // who stands at its end stays there
+    auto lower =
+        std::exchange(found->second, std::move(upper)); // who stands at its end stays there
     lower->parent = found->second.get();
     lower->tokens = lower->tokens.subspan(count);
     const Token first = lower->tokens.front();

@@ -23,8 +23,8 @@ enum class Tier {
 const char* to_string(Tier tier); // "none", "disk", "memory", "pool"
 
 /// Which prefixes there are, where they are kept and who shares them: numbers and names for people
-/// to look at, and no token. Prefixes that begin alike are one tree, in stretches of tokens that the
-/// same prefixes go through.
+/// to look at, and no token. Prefixes that begin alike are one tree, in stretches of tokens that
+/// the same prefixes go through.
 struct PrefixOutline {
   struct Part {
     int tokens = 0;
@@ -35,14 +35,14 @@ struct PrefixOutline {
     int parent = -1; // its place in the list; -1: nothing stands in front of it
     int begin = 0;   // tokens in front of it
     int tokens = 0;
-    int disk_tokens = 0;            // of them, on the disk, whatever their tier
-    std::vector<Part> parts;        // in order; all of its tokens
-    int prefixes = 1;               // that go through it
-    int left_out = 0;               // of them, prefixes that go on behind it and are not in the list
-    int requests = 0;               // under way
+    int disk_tokens = 0;     // of them, on the disk, whatever their tier
+    std::vector<Part> parts; // in order; all of its tokens
+    int prefixes = 1;        // that go through it
+    int left_out = 0;        // of them, prefixes that go on behind it and are not in the list
+    int requests = 0;        // under way
     std::vector<int> conversations; // places in the list of names
-    bool is_stable = false;         // tools and system text, which other sessions begin with as well
-    std::int64_t last_used = 0;     // seconds since 1970; 0: not known
+    bool is_stable = false;     // tools and system text, which other sessions begin with as well
+    std::int64_t last_used = 0; // seconds since 1970; 0: not known
   };
   std::vector<std::string> conversations; // the clients' own ids
   std::vector<Stretch> stretches;         // those in front first, then the larger ones
@@ -83,8 +83,8 @@ class PrefixOutlineBuilder {
   /// A number for a conversation's name.
   int conversation(const std::string& name);
 
-  /// At most `most` stretches: those that requests ask for, those in the pool and the largest of the
-  /// others.
+  /// At most `most` stretches: those that requests ask for, those in the pool and the largest of
+  /// the others.
   PrefixOutline finish(std::size_t most) const;
 
  private:

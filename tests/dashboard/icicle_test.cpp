@@ -45,7 +45,7 @@ TEST(Icicle, TellsTheFiguresOfAStretch) {
   const std::string html = icicle(sample());
   EXPECT_THAT(html, HasSubstr("7,500 tokens of tools and system text, in the pool, 7,000 on the "
                               "disk as well; shared by 2 prefixes; 2 conversations: 3f2a91c0, "
-                              "&lt;b&gt; agent agent-77"));
+                              "&lt;b&gt;/agent-77"));
   EXPECT_THAT(html, HasSubstr("2,500 tokens behind 7,500, 500 in host memory, 2,000 not computed "
                               "yet; 1 conversation: 3f2a91c0; asked for by 1 request now"));
   EXPECT_THAT(html, HasSubstr(">1 token behind 7,500, on the disk<"));
@@ -54,10 +54,16 @@ TEST(Icicle, TellsTheFiguresOfAStretch) {
 
 TEST(Icicle, LengthIsTokensAndHeightIsPrefixes) {
   const std::string html = icicle(sample());
-  EXPECT_THAT(html, HasSubstr(R"(<rect class="tier-pool" x="0.000%" y="0" width="75.000%" height="43"/>)"));
-  EXPECT_THAT(html, HasSubstr(R"(<rect class="tier-memory" x="75.000%" y="0" width="5.000%" height="21"/>)"));
-  EXPECT_THAT(html, HasSubstr(R"(<rect class="tier-none" x="80.000%" y="0" width="20.000%" height="21"/>)"));
-  EXPECT_THAT(html, HasSubstr(R"(<rect class="tier-disk" x="75.000%" y="22" width="0.150%" height="21"/>)"))
+  EXPECT_THAT(
+      html, HasSubstr(R"(<rect class="tier-pool" x="0.000%" y="0" width="75.000%" height="43"/>)"));
+  EXPECT_THAT(
+      html,
+      HasSubstr(R"(<rect class="tier-memory" x="75.000%" y="0" width="5.000%" height="21"/>)"));
+  EXPECT_THAT(
+      html,
+      HasSubstr(R"(<rect class="tier-none" x="80.000%" y="0" width="20.000%" height="21"/>)"));
+  EXPECT_THAT(
+      html, HasSubstr(R"(<rect class="tier-disk" x="75.000%" y="22" width="0.150%" height="21"/>)"))
       << "of a single token something is seen";
   EXPECT_THAT(html, HasSubstr(">7,500 tokens of tools and system text<"));
 }

@@ -82,7 +82,8 @@ TEST(SchedulerOutline, ShowsWhatIsStillToBeComputed) {
 }
 
 TEST(SchedulerOutline, WhatHasLeftThePoolIsInTheStore) {
-  kv::BlockStore store({.block_tokens = 16, .memory_bytes = 1U << 20, .salt = {}, .fingerprint = {}});
+  kv::BlockStore store(
+      {.block_tokens = 16, .memory_bytes = 1U << 20, .salt = {}, .fingerprint = {}});
   auto options = small_pool();
   options.store = &store;
   Simulation simulation(options);

@@ -65,9 +65,8 @@ TEST(PrefixOutline, TheFastestTierCounts) {
   builder.add(root, std::span(tokens).first(75), {.tier = Tier::disk, .is_on_disk = true});
   const PrefixOutline outline = builder.finish(kAll);
   ASSERT_EQ(outline.stretches.size(), 1U);
-  EXPECT_THAT(outline.stretches[0].parts,
-              ElementsAre(Part{40, Tier::pool}, Part{20, Tier::memory}, Part{15, Tier::disk},
-                          Part{25, Tier::none}));
+  EXPECT_THAT(outline.stretches[0].parts, ElementsAre(Part{40, Tier::pool}, Part{20, Tier::memory},
+                                                      Part{15, Tier::disk}, Part{25, Tier::none}));
   EXPECT_EQ(outline.stretches[0].disk_tokens, 75);
   EXPECT_EQ(outline.stretches[0].requests, 1);
 }
