@@ -2,6 +2,7 @@
 
 #include "anthropic/events.h"
 #include "anthropic/messages.h"
+#include "kv/prefix_outline.h"
 #include "prompt/prompt_watch.h"
 
 #include <chrono>
@@ -27,6 +28,17 @@ struct ModelInfo {
 struct Health {
   bool ready = false;
   std::string detail; // when not ready: what it waits for or what to do
+};
+
+/// One of those that answer, and how it is.
+struct ServerStatus {
+  std::string backend; // as rules name it
+  std::string id;      // its address; "here": this process
+  Health health;
+  /// Whether requests are sent to it: what has failed is passed over until it answers again.
+  bool up = true;
+  int running = 0; // requests
+  std::vector<ModelInfo> models;
 };
 
 /// What a backend can do by itself. What it cannot is made up for where that is possible: tools are
@@ -119,6 +131,13 @@ class Backend {
 
   /// Nothing from a backend whose computing is done elsewhere.
   virtual std::optional<EngineNumbers> engine_numbers() const { return std::nullopt; }
+
+  /// The prefixes that it has computed and keeps; null from a backend whose computing is done
+  /// elsewhere, or before there is one. May take a tenth of a second while it computes.
+  virtual std::shared_ptr<const kv::PrefixOutline> prefixes() const { return nullptr; }
+
+  /// Every server that answers for it; one, unless it stands for several.
+  virtual std::vector<ServerStatus> servers() const;
 
   /// How far the last prompts begin like those before, oldest first. Nothing from a backend that
   /// renders none.

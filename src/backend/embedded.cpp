@@ -85,6 +85,14 @@ std::unexpected<Error> refuse(ErrorKind kind, std::string message) {
   return std::unexpected(Error{kind, std::move(message)});
 }
 
+/// How people tell conversations apart: by the client's id of the session and of a subagent in it;
+/// where it has none, by a few digits of the key.
+std::string conversation_of(const Caller& caller) {
+  if (caller.session.empty())
+    return caller.session_key.substr(0, 8);
+  return caller.agent.empty() ? caller.session : caller.session + "/" + caller.agent;
+}
+
 /// What the request says, over what the model's makers recommend.
 engine::SamplingOptions sampling(const anthropic::Request& request,
                                  engine::SamplingOptions options) {
@@ -408,6 +416,7 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
   job.images = std::move(*placed);
   job.boundaries = std::move(prompt->boundaries);
   job.stable_tokens = prompt->stable_tokens;
+  job.conversation = conversation_of(caller);
   job.is_kept = !caller.is_private;
   job.sampling = sampling(request, engine_.model().facts().sampling);
   job.max_tokens = request.max_tokens;

@@ -22,6 +22,7 @@ class Embedded : public Backend {
   Health health() const override;
   std::vector<ModelInfo> models() const override;
   std::optional<EngineNumbers> engine_numbers() const override;
+  std::shared_ptr<const kv::PrefixOutline> prefixes() const override { return engine_.outline(); }
   std::expected<int, anthropic::Error>
   count_tokens(const anthropic::Request& request) const override;
   std::expected<std::unique_ptr<Generation>, anthropic::Error>

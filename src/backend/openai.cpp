@@ -106,6 +106,12 @@ std::vector<ModelInfo> OpenAi::models() const {
   return server_ ? server_->facts().models : std::vector<ModelInfo>{};
 }
 
+std::vector<ServerStatus> OpenAi::servers() const {
+  Health now = health();
+  const bool ready = now.ready;
+  return {{options_.name, options_.base_url, std::move(now), ready, 0, models()}};
+}
+
 std::chrono::milliseconds OpenAi::verdict_time() const {
   return 2'000ms;
 }

@@ -58,6 +58,7 @@ class OpenAi : public Backend {
   Abilities abilities() const override;
   Health health() const override;
   std::vector<ModelInfo> models() const override;
+  std::vector<ServerStatus> servers() const override;
   std::chrono::milliseconds verdict_time() const override;
 
   /// Counted by the server where it has a tokenizer to ask (llama-server, vLLM); otherwise

@@ -224,11 +224,20 @@ std::vector<prompt::PromptReport> Router::prompt_reports() const {
   return {};
 }
 
-std::vector<ReplicaStatus> Router::replicas() const {
-  std::vector<ReplicaStatus> all;
+std::shared_ptr<const kv::PrefixOutline> Router::prefixes() const {
   for (const Group& group : groups_)
     for (const auto& replica : group.replicas)
-      all.emplace_back(group.name, replica->id(), replica->is_up(), replica->running.load());
+      if (auto prefixes = replica->backend().prefixes())
+        return prefixes;
+  return nullptr;
+}
+
+std::vector<ServerStatus> Router::servers() const {
+  std::vector<ServerStatus> all;
+  for (const Group& group : groups_)
+    for (const auto& replica : group.replicas)
+      all.emplace_back(group.name, replica->id(), replica->backend().health(), replica->is_up(),
+                       replica->running.load(), replica->backend().models());
   return all;
 }
 

@@ -32,14 +32,6 @@ struct NamedBackend {
   std::vector<Server> servers; // at least one
 };
 
-/// What a Router knows of one server.
-struct ReplicaStatus {
-  std::string backend;
-  std::string id;
-  bool up = true;
-  int running = 0; // requests
-};
-
 /// Several backends as one (docs/routing.md). A rule chooses the backend. Of its servers, the
 /// conversation's key chooses the one whose cache knows the conversation; without a key, the one
 /// that has least to do. What is down is passed over, and what fails before its answer has begun is
@@ -65,6 +57,8 @@ class Router : public Backend {
   /// Of the first backend that computes by itself.
   std::optional<EngineNumbers> engine_numbers() const override;
   /// The same backend's.
+  std::shared_ptr<const kv::PrefixOutline> prefixes() const override;
+  std::vector<ServerStatus> servers() const override;
   std::vector<prompt::PromptReport> prompt_reports() const override;
   std::expected<int, anthropic::Error>
   count_tokens(const anthropic::Request& request) const override;
@@ -75,8 +69,6 @@ class Router : public Backend {
 
   /// Asks every server once, each on this thread. What the Router's own thread does.
   void check_health();
-
-  std::vector<ReplicaStatus> replicas() const;
 
  private:
   struct Group {

@@ -1,6 +1,8 @@
 #include "commands/cache_tree.h"
 
 #include "commands/cache_store.h"
+#include "commands/tree_lines.h"
+#include "text/quantity.h"
 
 #include <algorithm>
 #include <cmath>
@@ -60,13 +62,6 @@ Stretch stretch_from(const kv::ModelBlocks::Block* block, const Children& childr
   return stretch;
 }
 
-std::string with_commas(int number) {
-  std::string text = std::to_string(number);
-  for (int at = static_cast<int>(text.size()) - 3; at > 0; at -= 3)
-    text.insert(static_cast<std::size_t>(at), ",");
-  return text;
-}
-
 std::string bar(double share) {
   const int full = static_cast<int>(std::lround(share * kBarWidth));
   std::string text;
@@ -77,8 +72,8 @@ std::string bar(double share) {
 
 std::string described(const Stretch& stretch, std::uint64_t all) {
   const double share = all > 0 ? static_cast<double>(stretch.bytes) / static_cast<double>(all) : 0;
-  std::string text =
-      std::format("{} tokens  {} {:3.0f}%  ", with_commas(stretch.tokens), bar(share), share * 100);
+  std::string text = std::format("{} tokens  {} {:3.0f}%  ", text::grouped(stretch.tokens),
+                                 bar(share), share * 100);
   if (stretch.ends > 1)
     text += std::format("shared by {} prefixes, ", stretch.ends);
   text += std::format("{} use{}", stretch.hits, stretch.hits == 1 ? "" : "s");
@@ -87,33 +82,19 @@ std::string described(const Stretch& stretch, std::uint64_t all) {
   return text + ", last " + human_time(stretch.last_used);
 }
 
-class Picture {
- public:
-  Picture(std::uint64_t bytes, std::size_t lines) : bytes_(bytes), left_(lines) {}
-
-  void draw(const std::vector<Stretch>& stretches, const std::string& indent, bool is_top) {
-    for (std::size_t i = 0; i < stretches.size(); ++i) {
-      const bool is_last = i + 1 == stretches.size();
-      const std::string branch = is_top ? "" : is_last ? "└─ " : "├─ ";
-      if (left_ == 0) {
-        int ends = 0;
-        for (std::size_t rest = i; rest < stretches.size(); ++rest)
-          ends += stretches[rest].ends;
-        text_ += std::format("  {}{}{} more\n", indent, is_top ? "" : "└─ ", ends);
-        return;
-      }
-      --left_;
-      text_ += std::format("  {}{}{}\n", indent, branch, described(stretches[i], bytes_));
-      draw(stretches[i].next, indent + (is_top ? "" : is_last ? "   " : "│  "), false);
-    }
+/// For tree_lines(): `listed` gets the stretches, by the nodes' numbers.
+std::vector<TreeNode> nodes_of(const std::vector<Stretch>& stretches,
+                               std::vector<const Stretch*>& listed) {
+  std::vector<TreeNode> nodes;
+  for (const Stretch& stretch : stretches) {
+    TreeNode& node = nodes.emplace_back();
+    node.prefixes = stretch.ends;
+    node.number = static_cast<int>(listed.size());
+    listed.push_back(&stretch);
+    node.behind = nodes_of(stretch.next, listed);
   }
-  std::string take() { return std::move(text_); }
-
- private:
-  std::uint64_t bytes_;
-  std::size_t left_;
-  std::string text_;
-};
+  return nodes;
+}
 
 } // namespace
 
@@ -127,9 +108,15 @@ std::string picture_of(const kv::ModelBlocks& model, std::size_t lines) {
       for (const auto* block : blocks)
         tops.push_back(stretch_from(block, children));
   std::ranges::sort(tops, std::greater{}, &Stretch::all_bytes);
-  Picture picture(model.bytes(), lines);
-  picture.draw(tops, "", true);
-  return picture.take();
+  std::vector<const Stretch*> listed;
+  const auto nodes = nodes_of(tops, listed);
+  std::string picture;
+  for (const TreeLine& line : tree_lines(nodes, lines))
+    picture += std::format(
+        "  {}{}\n", line.branch,
+        line.node ? described(*listed[static_cast<std::size_t>(line.node->number)], model.bytes())
+                  : std::format("{} more", line.more));
+  return picture;
 }
 
 } // namespace anyclaude::commands

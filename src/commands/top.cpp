@@ -8,6 +8,7 @@
 #include <ftxui/component/component.hpp>
 #include <ftxui/component/event.hpp>
 #include <ftxui/component/screen_interactive.hpp>
+#include <ftxui/screen/terminal.hpp>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
@@ -94,6 +95,30 @@ class Watcher {
   std::thread thread_;
 };
 
+TopPart next(TopPart part) {
+  switch (part) {
+  case TopPart::all:
+    return TopPart::prefixes;
+  case TopPart::prefixes:
+    return TopPart::ended;
+  case TopPart::ended:
+    break;
+  }
+  return TopPart::all;
+}
+
+const char* name_of(TopPart part) {
+  switch (part) {
+  case TopPart::all:
+    return "everything";
+  case TopPart::prefixes:
+    return "prefixes alone";
+  case TopPart::ended:
+    return "ended requests alone";
+  }
+  return "";
+}
+
 int show(launch::ControlClient daemon, Json state) {
   auto screen = ftxui::ScreenInteractive::Fullscreen();
   std::atomic<bool> has_gone = false;
@@ -104,16 +129,24 @@ int show(launch::ControlClient daemon, Json state) {
     screen.Exit();
   };
   Watcher watcher(std::move(daemon), std::move(state), on_change);
+  TopPart part = TopPart::all;
   const auto view = ftxui::Renderer([&] {
+    const auto size = ftxui::Terminal::Size(); // the screen knows its own only when it has drawn
     return ftxui::vbox(
-        {top_view(watcher.state(), screen.dimx()) | ftxui::flex,
-         ftxui::text(watcher.is_paused() ? " q quit   p go on (paused) " : " q quit   p pause ") |
+        {top_view(watcher.state(), size.dimx, size.dimy - 1, part) | ftxui::flex,
+         ftxui::hbox({ftxui::text(watcher.is_paused() ? " q quit   p go on (paused)   "
+                                                      : " q quit   p pause   "),
+                      ftxui::text("Tab "), ftxui::text(name_of(next(part))), ftxui::filler()}) |
              ftxui::inverted});
   });
   const auto keys = ftxui::CatchEvent(view, [&](const ftxui::Event& event) {
     if (event == ftxui::Event::Character('q') || event == ftxui::Event::Escape ||
         event == ftxui::Event::CtrlC) {
       screen.Exit();
+      return true;
+    }
+    if (event == ftxui::Event::Tab) {
+      part = next(part);
       return true;
     }
     if (event == ftxui::Event::Character('p')) {

@@ -1,5 +1,7 @@
 #include "commands/top_view.h"
 
+#include "commands/top_prefixes.h"
+#include "commands/top_state.h"
 #include "text/clock.h"
 #include "text/quantity.h"
 
@@ -7,9 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
-#include <ctime>
 #include <format>
 #include <string>
 #include <vector>
@@ -24,29 +24,6 @@ using text::clock_time;
 using text::duration;
 using text::grouped;
 
-std::int64_t number(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_number() ? found->get<std::int64_t>() : 0;
-}
-
-double real(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_number() ? found->get<double>() : 0;
-}
-
-/// A time in milliseconds; "-" where there is none.
-std::string time_of(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_number() ? duration(std::llround(found->get<double>()))
-                                                     : "-";
-}
-
-std::string words(const Json& object, const char* key) {
-  std::string text = object.value(key, "");
-  std::erase_if(text, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
-  return text;
-}
-
 Element cell(const std::string& content, int width) {
   return ftxui::text(content) | ftxui::size(ftxui::WIDTH, ftxui::EQUAL, width);
 }
@@ -58,7 +35,7 @@ Element right(const std::string& content, int width) {
 
 Element head(const Json& state) {
   std::string line;
-  for (const Json& model : state.value("models", Json::array()))
+  for (const Json& model : array(state, "models"))
     line += std::format("{} · {} tokens of context · ", words(model, "id"),
                         grouped(number(model, "context_tokens")));
   const bool ready = state.value("ready", false);
@@ -118,16 +95,58 @@ Element live_row(const Json& request, int bar) {
                       right(time_of(request, "waited_ms"), 11)});
 }
 
-Element live(const Json& state, int columns) {
+/// Rows of a table that are shown where so many rows are left for it with its heading; all where
+/// there is no limit.
+std::size_t shown(std::size_t all, int room) {
+  return room > 0 ? std::min(all, static_cast<std::size_t>(std::max(room - 1, 1))) : all;
+}
+
+Element live(const Json& state, int columns, int room) {
   const int bar = std::max(columns - 13 - 24 - 9 - 8 - 11, 6);
   Elements rows = {ftxui::hbox({cell("request", 13), cell("phase", 24), cell("prompt", bar),
                                 right("tokens", 9), right("reused", 8), right("since", 11)}) |
                    ftxui::inverted};
-  const Json requests = state.value("live", Json::array());
-  for (const Json& request : requests)
-    rows.push_back(live_row(request, bar));
+  const Json requests = array(state, "live");
+  const std::size_t count = shown(requests.size(), room);
+  for (std::size_t i = 0; i < count; ++i)
+    rows.push_back(live_row(requests[i], bar));
+  if (count < requests.size())
+    rows.back() = ftxui::text(std::format("{} more", requests.size() - count + 1)) | ftxui::dim;
   if (requests.empty())
     rows.push_back(ftxui::text("nothing is being asked") | ftxui::dim);
+  return ftxui::vbox(std::move(rows));
+}
+
+Element server_row(const Json& server) {
+  const bool is_ready = server.value("ready", false);
+  const bool is_well = is_ready && server.value("up", false);
+  std::string models;
+  for (const Json& model : array(server, "models"))
+    if (model.is_string())
+      models += (models.empty() ? "" : ", ") + printable(model.get<std::string>());
+  const std::string state = !is_ready ? words(server, "detail")
+                            : is_well ? "answers"
+                                      : "answers again";
+  return ftxui::hbox(
+      {cell(words(server, "backend"), 12), ftxui::text(" "), cell(words(server, "id"), 28),
+       ftxui::text(" "), right(std::to_string(number(server, "running")), 8), ftxui::text("  "),
+       ftxui::text(state) | (is_well ? ftxui::color(ftxui::Color::Green) : ftxui::bold) |
+           ftxui::flex_shrink,
+       ftxui::text(is_ready && !models.empty() ? " · " + models : "") | ftxui::flex_shrink});
+}
+
+Element servers(const Json& state, int room) {
+  Elements rows = {ftxui::hbox({cell("backend", 13), cell("where", 29), right("requests", 8),
+                                ftxui::text("  state"), ftxui::filler()}) |
+                   ftxui::inverted};
+  const Json all = array(state, "servers");
+  const std::size_t count = shown(all.size(), room);
+  for (std::size_t i = 0; i < count; ++i)
+    rows.push_back(server_row(all[i]));
+  if (count < all.size())
+    rows.back() = ftxui::text(std::format("{} more", all.size() - count + 1)) | ftxui::dim;
+  if (all.empty())
+    rows.push_back(ftxui::text("every request goes to the real Claude") | ftxui::dim);
   return ftxui::vbox(std::move(rows));
 }
 
@@ -148,21 +167,77 @@ Element ended(const Json& state) {
                                 right("first token", 14), right("in all", 12), right("answer", 8),
                                 right("status", 8), ftxui::filler()}) |
                    ftxui::inverted};
-  const Json records = state.value("records", Json::array());
+  const Json records = array(state, "records");
   for (auto record = records.rbegin(); record != records.rend(); ++record)
     rows.push_back(ended_row(*record));
   return ftxui::vbox(std::move(rows));
 }
 
+int table_rows(const Json& state, const char* key) {
+  return 1 + std::max(static_cast<int>(array(state, key).size()), 1);
+}
+
+constexpr int kHeadRows = 3;
+constexpr int kMostServers = 4; // rows, where there is not much room
+constexpr int kMostLive = 6;
+
+/// One below the other. The tree gets what the others leave, and no less than a third.
+Element in_one_column(const Json& state, int columns, int rows, TopPart part) {
+  Elements parts = {head(state), savings(state), memory(state)};
+  if (part == TopPart::ended) {
+    parts.push_back(ended(state));
+    return ftxui::vbox(std::move(parts));
+  }
+  int left = rows - kHeadRows;
+  if (part == TopPart::all) {
+    const int live_rows = std::min(table_rows(state, "live"), kMostLive);
+    const int server_rows = std::min(table_rows(state, "servers"), kMostServers);
+    parts.push_back(live(state, columns, rows > 0 ? live_rows : 0));
+    parts.push_back(servers(state, rows > 0 ? server_rows : 0));
+    left -= live_rows + server_rows;
+    const int wanted = prefix_rows(state);
+    const int share = std::max(left * 2 / 3, 3); // the others are for what has ended
+    left = std::min(wanted, share);
+  }
+  parts.push_back(top_prefixes(state, columns, rows > 0 ? left : 0));
+  if (part == TopPart::all)
+    parts.push_back(ended(state));
+  return ftxui::vbox(std::move(parts));
+}
+
+/// Requests on the left, prefixes and backends on the right.
+Element in_two_columns(const Json& state, int columns, int rows) {
+  constexpr int kNarrowest = 80; // that its tables need
+  const int left_width = std::max(columns * 2 / 5, kNarrowest);
+  const int right_width = columns - left_width - 2;
+  const int left = rows > 0 ? rows - kHeadRows - 1 : 0;
+  const int live_rows = std::min(table_rows(state, "live"), std::max(left / 2, 2));
+  const int server_rows = std::min(table_rows(state, "servers"), std::max(left / 4, 2));
+  const auto column = [](Elements parts, int width) {
+    return ftxui::vbox(std::move(parts)) | ftxui::size(ftxui::WIDTH, ftxui::EQUAL, width);
+  };
+  return ftxui::vbox(
+      {head(state), savings(state), memory(state), ftxui::text(""),
+       ftxui::hbox(
+           {column(
+                {live(state, left_width, left > 0 ? live_rows : 0), ftxui::text(""), ended(state)},
+                left_width),
+            ftxui::text("  "),
+            column({servers(state, left > 0 ? server_rows : 0), ftxui::text(""),
+                    top_prefixes(state, right_width, left > 0 ? left - server_rows - 1 : 0)},
+                   right_width)})});
+}
+
 } // namespace
 
-Element top_view(const Json& state, int columns) {
-  return ftxui::vbox({head(state), savings(state), memory(state), ftxui::text(""),
-                      live(state, columns), ftxui::text(""), ended(state)});
+Element top_view(const Json& state, int columns, int rows, TopPart part) {
+  constexpr int kWide = 160; // columns from which on two tables stand side by side
+  return part == TopPart::all && columns >= kWide ? in_two_columns(state, columns, rows)
+                                                  : in_one_column(state, columns, rows, part);
 }
 
 std::string top_text(const Json& state, int columns, int rows) {
-  Element element = top_view(state, columns);
+  Element element = top_view(state, columns, rows);
   auto screen = ftxui::Screen::Create(
       ftxui::Dimension::Fixed(columns),
       rows > 0 ? ftxui::Dimension::Fixed(rows)

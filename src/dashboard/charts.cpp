@@ -15,10 +15,8 @@ namespace {
 
 using telemetry::RequestRecord;
 
-constexpr double kWidth = 960;
-constexpr double kHeight = 240;
-constexpr double kLeft = 64; // for the scale's words
-constexpr double kRight = 12;
+constexpr double kHeight = 240; // pixels; the width is the page's
+constexpr double kLeft = 64;    // for the scale's words; .plot in the style stands behind them
 constexpr double kTop = 12;
 constexpr double kBottom = 12;
 
@@ -55,9 +53,9 @@ std::string grid(const Scale& scale) {
   for (double power = scale.least; power <= scale.most; ++power) {
     const double milliseconds = std::pow(10, power);
     const double y = scale.y(milliseconds);
-    out += std::format(R"(<line class="grid" x1="{0}" y1="{2:.1f}" x2="{1}" y2="{2:.1f}"/>)"
-                       R"(<text class="scale" x="{3}" y="{4:.1f}" text-anchor="end">{5}</text>)",
-                       kLeft, kWidth - kRight, y, kLeft - 8, y + 4,
+    out += std::format(R"(<line class="grid" x1="{0}" y1="{1:.1f}" x2="100%" y2="{1:.1f}"/>)"
+                       R"(<text class="scale" x="{2}" y="{3:.1f}" text-anchor="end">{4}</text>)",
+                       kLeft, y, kLeft - 8, y + 4,
                        milliseconds < 1000 ? std::format("{:.0f} ms", milliseconds)
                                            : std::format("{:.0f} s", milliseconds / 1000));
   }
@@ -75,27 +73,23 @@ Kind kind_of(const RequestRecord& record) {
                                           : Kind::partly;
 }
 
-std::string point(const RequestRecord& record, double x, double y) {
-  std::string shape;
-  switch (kind_of(record)) {
+const char* shape_of(Kind kind) {
+  switch (kind) {
   case Kind::cold:
-    shape = std::format(R"(<circle class="cold" cx="{:.1f}" cy="{:.1f}" r="5">)", x, y);
-    break;
+    return R"(<circle class="cold" r="5"/>)";
   case Kind::warm:
-    shape = std::format(R"(<rect class="warm" x="{:.1f}" y="{:.1f}" width="8" height="8">)", x - 4,
-                        y - 4);
-    break;
+    return R"(<rect class="warm" x="-4" y="-4" width="8" height="8"/>)";
   case Kind::partly:
-    shape = std::format(R"(<path class="partly" d="M{:.1f} {:.1f}l5.5 9h-11z">)", x, y - 5);
-    break;
+    return R"(<path class="partly" d="M0 -5l5.5 9h-11z"/>)";
   }
-  const char* element = shape.starts_with("<circle") ? "circle"
-                        : shape.starts_with("<rect") ? "rect"
-                                                     : "path";
-  return shape + std::format("<title>{}: {} of {} prompt tokens reused</title></{}>",
-                             text::duration(std::llround(shown_ms(record))),
-                             text::grouped(record.reused_tokens),
-                             text::grouped(record.prompt_tokens), element);
+  return "";
+}
+
+std::string point(const RequestRecord& record, double percent, double y) {
+  return std::format(
+      R"(<svg class="point" x="{:.3f}%" y="{:.1f}">{}<title>{}: {} of {} prompt tokens reused</title></svg>)",
+      percent, y, shape_of(kind_of(record)), text::duration(std::llround(shown_ms(record))),
+      text::grouped(record.reused_tokens), text::grouped(record.prompt_tokens));
 }
 
 struct Part {
@@ -123,17 +117,17 @@ std::string first_token_chart(std::span<const RequestRecord> records) {
   if (shown.empty())
     return "<p class=\"empty\">No request has been answered yet.</p>";
   const Scale scale = scale_of(shown);
-  const double step = (kWidth - kLeft - kRight) / static_cast<double>(shown.size());
+  const double step = 100 / static_cast<double>(shown.size());
   std::string out = std::format(
-      R"(<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="Time to the first token of the last {} requests, oldest first">)",
-      kWidth, kHeight, shown.size());
-  out += grid(scale);
-  double x = kLeft + step / 2;
+      R"(<svg class="chart" width="100%" height="{}" role="img" aria-label="Time to the first token of the last {} requests, oldest first">)",
+      kHeight, shown.size());
+  out += grid(scale) + "<svg class=\"plot\">";
+  double x = step / 2;
   for (const RequestRecord* record : shown) {
     out += point(*record, x, scale.y(shown_ms(*record)));
     x += step;
   }
-  return out + "</svg>";
+  return out + "</svg></svg>";
 }
 
 std::string waterfall(const RequestRecord& record, double longest_ms) {

@@ -1,5 +1,6 @@
 #include "dashboard/charts.h"
 #include "dashboard/html.h"
+#include "dashboard/icicle.h"
 #include "dashboard/view.h"
 #include "text/clock.h"
 #include "text/quantity.h"
@@ -125,6 +126,39 @@ Section memory(const View& view) {
   return section("memory", "KV cache", tiles + "</dl>");
 }
 
+Section prefixes(const View& view) {
+  return section("prefixes", "Prefixes",
+                 view.prefixes ? icicle(*view.prefixes)
+                               : "<p class=\"empty\">None is kept here.</p>");
+}
+
+std::string server_row(const backend::ServerStatus& server) {
+  std::string models;
+  for (const backend::ModelInfo& model : server.models)
+    models += (models.empty() ? "" : ", ") + escaped(model.id);
+  const bool is_well = server.up && server.health.ready;
+  const std::string state = !server.health.ready ? escaped(server.health.detail)
+                            : server.up          ? "answers"
+                                                 : "answers again; not asked yet";
+  return std::format(
+      R"(<tr><th scope="row">{}</th><td>{}</td><td class="{}">{}</td><td>{}</td><td>{}</td></tr>)",
+      escaped(server.backend), escaped(server.id), is_well ? "good" : "bad", state,
+      grouped(server.running), models);
+}
+
+Section servers(const View& view) {
+  if (view.servers.empty())
+    return section("servers", "Backends",
+                   "<p class=\"empty\">Every request goes to the real Claude.</p>");
+  std::string rows;
+  for (const backend::ServerStatus& server : view.servers)
+    rows += server_row(server);
+  return section(
+      "servers", "Backends",
+      R"(<div class="scroll" tabindex="0" role="region" aria-labelledby="servers-heading"><table><thead><tr><th scope="col">backend</th><th scope="col">where</th><th scope="col">state</th><th scope="col">requests</th><th scope="col">models</th></tr></thead><tbody>)" +
+          rows + "</tbody></table></div>");
+}
+
 std::string request_row(const RequestRecord& record, double longest_ms) {
   return std::format(
       R"(<tr><th scope="row">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class="{}">{}</td></tr>)",
@@ -187,8 +221,8 @@ std::string document(const std::string& title, const std::string& head, const st
 } // namespace
 
 std::vector<Section> sections(const View& view) {
-  return {state(view),  totals(view),   live(view),  first_tokens(view),
-          memory(view), requests(view), breaks(view)};
+  return {state(view),        totals(view), prefixes(view), live(view),  servers(view),
+          first_tokens(view), memory(view), requests(view), breaks(view)};
 }
 
 std::string page(const View& view) {

@@ -38,6 +38,41 @@ Json engine_json(const backend::EngineNumbers& engine) {
           {"restored_tokens", engine.stored_tokens_restored}};
 }
 
+Json stretch_json(const kv::PrefixOutline::Stretch& stretch) {
+  Json parts = Json::array();
+  for (const kv::PrefixOutline::Part& part : stretch.parts)
+    parts.push_back({{"tokens", part.tokens}, {"tier", kv::to_string(part.tier)}});
+  return {{"parent", stretch.parent},
+          {"begin", stretch.begin},
+          {"tokens", stretch.tokens},
+          {"disk_tokens", stretch.disk_tokens},
+          {"parts", std::move(parts)},
+          {"prefixes", stretch.prefixes},
+          {"left_out", stretch.left_out},
+          {"requests", stretch.requests},
+          {"conversations", stretch.conversations},
+          {"is_stable", stretch.is_stable},
+          {"last_used", stretch.last_used}};
+}
+
+Json prefixes_json(const kv::PrefixOutline& prefixes) {
+  Json stretches = Json::array();
+  for (const kv::PrefixOutline::Stretch& stretch : prefixes.stretches)
+    stretches.push_back(stretch_json(stretch));
+  return {{"conversations", prefixes.conversations},
+          {"stretches", std::move(stretches)},
+          {"left_out", prefixes.left_out}};
+}
+
+Json server_json(const backend::ServerStatus& server) {
+  Json models = Json::array();
+  for (const backend::ModelInfo& model : server.models)
+    models.push_back(model.id);
+  return {{"backend", server.backend},      {"id", server.id}, {"ready", server.health.ready},
+          {"detail", server.health.detail}, {"up", server.up}, {"running", server.running},
+          {"models", std::move(models)}};
+}
+
 } // namespace
 
 std::string state_json(const View& view) {
@@ -49,7 +84,11 @@ std::string state_json(const View& view) {
               {"today", to_json(view.today)},
               {"kept", to_json(view.kept)},
               {"engine", view.engine ? engine_json(*view.engine) : Json(nullptr)},
+              {"prefixes", view.prefixes ? prefixes_json(*view.prefixes) : Json(nullptr)},
+              {"servers", Json::array()},
               {"live", Json::array()}};
+  for (const backend::ServerStatus& server : view.servers)
+    out["servers"].push_back(server_json(server));
   for (const backend::ModelInfo& model : view.models)
     out["models"].push_back({{"id", model.id}, {"context_tokens", model.context_tokens}});
   for (const telemetry::LiveRequest& request : view.live)

@@ -6,6 +6,7 @@
 #include "telemetry/periods.h"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,7 +29,9 @@ struct View {
   std::vector<telemetry::LiveRequest> live;
   std::vector<telemetry::RequestRecord> records; // the last ones, oldest first
   std::optional<backend::EngineNumbers> engine;
-  std::vector<prompt::PromptReport> prompts; // oldest first
+  std::shared_ptr<const kv::PrefixOutline> prefixes; // null: there is none
+  std::vector<backend::ServerStatus> servers;        // none: all goes to the real Claude
+  std::vector<prompt::PromptReport> prompts;         // oldest first
 };
 
 /// A part of the page that is replaced as a whole when it changes.

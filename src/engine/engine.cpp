@@ -35,6 +35,9 @@ constexpr int kFewestSequences = 48; // of models without a state: each costs a 
 constexpr double kStoreFrom = 0.5;   // share of the pool from which on prefixes are copied
 constexpr std::uint64_t kIdleSequences = 16; // beside the running ones, of models with a state
 constexpr std::uint64_t kMostCheckpointBytes = 512U << 20;
+constexpr std::size_t kMostStretches = 200; // of an outline
+constexpr auto kOutlineAge = std::chrono::milliseconds(500);
+constexpr auto kOutlineWait = std::chrono::milliseconds(100);
 constexpr float kProgressStep = 0.01F; // of loading, between two changes of the status
 
 /// Bytes of RAM that can be had without swapping.
@@ -124,7 +127,8 @@ struct Engine::State {
   struct StoreChange {
     bool was_cleared = false;
   };
-  using Command = std::variant<Add, Cancel, StoreChange>;
+  struct Look {}; // at all prefixes
+  using Command = std::variant<Add, Cancel, StoreChange, Look>;
 
   explicit State(EngineOptions chosen) : options(std::move(chosen)) {}
 
@@ -159,6 +163,9 @@ struct Engine::State {
   JobId next_id = 1;
   std::uint64_t store_changes_told = 0;
   std::uint64_t store_changes_seen = 0;
+  std::shared_ptr<const kv::PrefixOutline> outline;
+  std::chrono::steady_clock::time_point outline_taken;
+  bool look_waits = false; // among the commands
   bool stopping = false;
   bool disk_has_news = false; // the scheduler asks for it when it is idle
   std::thread thread;
@@ -368,6 +375,7 @@ bool Engine::State::take_commands() {
   }
   int added = 0;
   std::uint64_t changes = 0;
+  std::shared_ptr<const kv::PrefixOutline> looked;
   for (auto& command : taken) {
     if (const auto* change = std::get_if<StoreChange>(&command)) {
       ++changes;
@@ -380,8 +388,10 @@ bool Engine::State::take_commands() {
       const auto on_event = add->job.on_event;
       if (!scheduler->add(add->id, std::move(add->job)) && on_event)
         on_event(JobFailed{"the queue is full"});
+    } else if (const auto* cancel = std::get_if<Cancel>(&command)) {
+      scheduler->cancel(cancel->id);
     } else {
-      scheduler->cancel(std::get<Cancel>(command).id);
+      looked = std::make_shared<const kv::PrefixOutline>(scheduler->outline(kMostStretches));
     }
   }
   if (!taken.empty()) { // at once: whoever submits counts the queue
@@ -389,6 +399,12 @@ bool Engine::State::take_commands() {
     waiting -= added;
     store_changes_seen += changes;
     stats = scheduler->stats();
+    if (looked) {
+      outline = std::move(looked);
+      outline_taken = std::chrono::steady_clock::now();
+      look_waits = false;
+      changed.notify_all();
+    }
   }
   return true;
 }
@@ -509,6 +525,21 @@ SchedulerStats Engine::stats() const {
   SchedulerStats stats = state_->stats;
   stats.queued += state_->waiting;
   return stats;
+}
+
+std::shared_ptr<const kv::PrefixOutline> Engine::outline() const {
+  std::unique_lock lock(state_->mutex);
+  if (state_->status.state != EngineState::ready || state_->stopping)
+    return nullptr;
+  if (state_->outline && std::chrono::steady_clock::now() - state_->outline_taken < kOutlineAge)
+    return state_->outline;
+  if (!std::exchange(state_->look_waits, true)) {
+    state_->commands.emplace_back(State::Look{});
+    state_->changed.notify_all();
+  }
+  state_->changed.wait_for(lock, kOutlineWait,
+                           [this] { return !state_->look_waits || state_->stopping; });
+  return state_->outline;
 }
 
 std::uint64_t Engine::store_changed(bool was_cleared) {

@@ -90,6 +90,11 @@ class Engine {
 
   SchedulerStats stats() const;
 
+  /// The prefixes that there are, as they were at most half a second before; older ones where the
+  /// thread is busy with a batch, for which this waits a moment. Null until the model is ready, or
+  /// when there is nothing yet to show.
+  std::shared_ptr<const kv::PrefixOutline> outline() const;
+
   /// Says that others have changed what is on the disk, or removed all of it: then what is in
   /// memory beside the model's goes too. Done between two batches: then store_changes_seen() is at
   /// least the result.

@@ -77,6 +77,9 @@ struct Job {
   /// Leading tokens of the prompt that are tools and stable system text: what other sessions begin
   /// with as well, and nothing of a conversation. 0 where that is not known.
   int stable_tokens = 0;
+  /// Which one it belongs to, for people who look at what is shared; empty: not known. A "/" stands
+  /// in front of the part of it that is a subagent's.
+  std::string conversation{};
   /// Whether what is computed may be kept on the disk. Otherwise it is shared with nothing that is.
   bool is_kept = true;
   SamplingOptions sampling;

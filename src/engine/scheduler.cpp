@@ -6,6 +6,7 @@
 #include "kv/checkpoint_tree.h"
 #include "kv/image_tokens.h"
 #include "kv/prefix_tree.h"
+#include "text/clock.h"
 
 #include <spdlog/spdlog.h>
 
@@ -141,7 +142,23 @@ void Scheduler::spoil(RunningJob& job) {
 }
 
 void Scheduler::sweep() {
-  running_.remove_if([](const auto& job) { return job->over; });
+  running_.remove_if([this](const auto& job) {
+    if (job->over)
+      remember(*job);
+    return job->over;
+  });
+}
+
+/// What a job that is over had computed, and for whom.
+void Scheduler::remember(RunningJob& job) {
+  if (!options_.reuse || job.job.conversation.empty())
+    return;
+  job.tokens.resize(static_cast<std::size_t>(job.computed));
+  recent_.add({.tenant = std::move(job.job.tenant),
+               .conversation = std::move(job.job.conversation),
+               .tokens = std::move(job.tokens),
+               .stable = std::min(job.job.stable_tokens, job.computed),
+               .asked = text::unix_milliseconds() / 1000});
 }
 
 /// Puts a running job back into the queue, because the pool is full or for one of higher priority.
@@ -670,6 +687,28 @@ SchedulerStats Scheduler::stats() const {
     stats.store = options_.store->stats();
   }
   return stats;
+}
+
+kv::PrefixOutline Scheduler::outline(std::size_t most) const {
+  kv::PrefixOutlineBuilder outline;
+  tree_->show(outline);
+  const auto show = [&outline](const RunningJob& job) {
+    const std::string& name = job.job.conversation;
+    const int conversation = name.empty() ? -1 : outline.conversation(name);
+    auto* const root = outline.root(job.job.tenant);
+    outline.add(root, job.tokens, {.is_asked_for = true, .conversation = conversation});
+    outline.note(root,
+                 std::span(job.job.prompt).first(static_cast<std::size_t>(job.job.stable_tokens)),
+                 {.is_stable = true});
+  };
+  for (const auto& job : running_)
+    show(*job);
+  for (const auto& job : queue_)
+    show(*job);
+  recent_.show(outline);
+  if (options_.store && options_.reuse)
+    options_.store->show(outline);
+  return outline.finish(most);
 }
 
 void Scheduler::check() const {

@@ -5,6 +5,7 @@
 #include "engine/job.h"
 #include "engine/prefix_mover.h"
 #include "engine/prompt_turns.h"
+#include "engine/recent_prompts.h"
 #include "engine/running_job.h"
 #include "kv/prefix_cache.h"
 
@@ -108,6 +109,10 @@ class Scheduler {
 
   SchedulerStats stats() const;
 
+  /// Every prefix, in the pool or the store or asked for by a job: at most `most` stretches of
+  /// them. Takes a look at every block: milliseconds where there are thousands.
+  kv::PrefixOutline outline(std::size_t most) const;
+
   /// Throws std::logic_error when the books contradict themselves. For tests.
   void check() const;
 
@@ -140,11 +145,13 @@ class Scheduler {
   void suspend(RunningJob& job);
   void spoil(RunningJob& job);
   void sweep();
+  void remember(RunningJob& job);
 
   Decoder& decoder_;
   SchedulerOptions options_;
   std::unique_ptr<kv::PrefixCache> tree_;
   std::unique_ptr<PrefixMover> mover_; // null: without a store
+  RecentPrompts recent_;
   BatchCosts costs_;
   PromptTurns turns_;
   std::list<std::unique_ptr<RunningJob>> running_; // in order of admission

@@ -175,6 +175,10 @@ dashboard::View DashboardRoutes::view() {
   view.live = stats_.live().requests();
   view.records = stats_.records();
   view.engine = backend_.engine_numbers();
+  view.prefixes = backend_.prefixes();
+  view.servers = backend_.servers();
+  if (view.servers.size() == 1) // what it does by itself is not counted everywhere
+    view.servers.front().running = static_cast<int>(view.live.size());
   view.prompts = backend_.prompt_reports();
   return view;
 }

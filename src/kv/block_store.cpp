@@ -692,6 +692,29 @@ BlockStoreStats BlockStore::stats() const {
   return stats;
 }
 
+void BlockStore::show(PrefixOutlineBuilder& outline) const {
+  std::unordered_map<BlockKey, std::string, BlockKeyHash> tenants;
+  for (const std::string& tenant : outline.tenants())
+    tenants[root_key(options_.salt, options_.fingerprint, tenant)] = tenant;
+  const auto visit = [&](const auto& self, const Entry& above, auto* place) -> void {
+    for (const Entry* entry : above.children) {
+      const Tier tier = entry->block            ? Tier::memory
+                        : entry->file_bytes > 0 ? Tier::disk
+                                                : Tier::none;
+      auto* const end = outline.add(place, entry->tokens,
+                                    {.tier = tier,
+                                     .is_on_disk = entry->file_bytes > 0,
+                                     .is_stable = entry->use.is_stable,
+                                     .last_used = entry->use.last_used});
+      self(self, *entry, end);
+    }
+  };
+  for (const auto& [key, root] : roots_) {
+    const auto known = tenants.find(key);
+    visit(visit, *root, outline.root(known == tenants.end() ? key.hex() : known->second));
+  }
+}
+
 void BlockStore::check() const {
   const auto require = [](bool holds, const char* what) {
     if (!holds)

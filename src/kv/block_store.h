@@ -2,6 +2,7 @@
 
 #include "kv/block.h"
 #include "kv/disk_tier.h"
+#include "kv/prefix_outline.h"
 
 #include <chrono>
 #include <cstddef>
@@ -181,6 +182,10 @@ class BlockStore {
   void forget(const BlockKey& key, Damage why = Damage::contents);
 
   BlockStoreStats stats() const;
+
+  /// Shows every prefix. The store does not know whose they are, so those of tenants that the
+  /// outline does not know yet are shown as somebody else's.
+  void show(PrefixOutlineBuilder& outline) const;
 
   /// Throws std::logic_error when the books contradict themselves. For tests.
   void check() const;

@@ -390,6 +390,15 @@ int CheckpointTree::running() const {
       holders_, [](const Holder& holder) { return holder.node && holder.running; }));
 }
 
+void CheckpointTree::show(PrefixOutlineBuilder& outline) const {
+  const auto visit = [&](const auto& self, const Node& node, auto* place) -> void {
+    for (const auto& child : node.children)
+      self(self, *child, outline.add(place, child->tokens, {.tier = Tier::pool}));
+  };
+  for (const auto& [tenant, node] : roots_)
+    visit(visit, *node, outline.root(tenant));
+}
+
 void CheckpointTree::check() const {
   const auto require = [](bool holds, const char* what) {
     if (!holds)

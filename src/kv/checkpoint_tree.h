@@ -51,6 +51,7 @@ class CheckpointTree : public PrefixCache {
   int length(SequenceId sequence) const override;
   int running() const override;
   std::size_t evicted() const override { return evicted_; }
+  void show(PrefixOutlineBuilder& outline) const override;
   void check() const override;
 
   /// The checkpoint behind exactly these tokens, and a sequence that holds their cells.

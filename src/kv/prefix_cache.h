@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kv/prefix_outline.h"
 #include "kv/sequence_memory.h"
 
 #include <cstddef>
@@ -63,6 +64,9 @@ class PrefixCache {
   /// Saved states, where requests start from such.
   virtual std::size_t checkpoints() const { return 0; }
   virtual std::size_t checkpoint_bytes() const { return 0; }
+
+  /// Shows every prefix of every tenant.
+  virtual void show(PrefixOutlineBuilder& outline) const = 0;
 
   /// Throws std::logic_error when the books contradict themselves. For tests.
   virtual void check() const = 0;

@@ -100,6 +100,7 @@ class PrefixTree : public PrefixCache {
   int length(SequenceId sequence) const override;
   int running() const override;
   std::size_t evicted() const override { return evicted_; }
+  void show(PrefixOutlineBuilder& outline) const override;
 
   /// Throws std::logic_error when the tree contradicts itself. For tests.
   void check() const override;

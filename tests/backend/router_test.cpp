@@ -148,7 +148,7 @@ TEST_F(RouterTest, OnlyTheConversationsOfADeadServerMoveAndTheyComeBack) {
 TEST_F(RouterTest, OneBadCheckIsNoDeathAndOneGoodCheckNoRecovery) {
   one_backend({"a", "b"});
   router_->check_health();
-  const auto is_up = [&] { return router_->replicas().front().up; };
+  const auto is_up = [&] { return router_->servers().front().up; };
   fakes_["a"]->set_health({false, "busy"});
   router_->check_health();
   EXPECT_TRUE(is_up());
@@ -171,10 +171,10 @@ TEST_F(RouterTest, AModelThatHasLoadedIsThereAtOnce) {
   fakes_["a"]->set_health({false, "loading"});
   router_->check_health();
   router_->check_health();
-  EXPECT_FALSE(router_->replicas().front().up);
+  EXPECT_FALSE(router_->servers().front().up);
   fakes_["a"]->set_health({true, ""});
   router_->check_health();
-  EXPECT_TRUE(router_->replicas().front().up);
+  EXPECT_TRUE(router_->servers().front().up);
 }
 
 TEST_F(RouterTest, ARefusedConnectionIsFollowedByTheNextServerAtOnce) {
@@ -235,7 +235,7 @@ TEST_F(RouterTest, WhatIsWrongWithARequestIsWrongEverywhere) {
   const auto work = router_->start(asking(), in_session("k"), heard.sink());
   ASSERT_FALSE(work);
   EXPECT_EQ(work.error().message, "prompt is too long") << "the second was not asked";
-  EXPECT_TRUE(router_->replicas().front().up);
+  EXPECT_TRUE(router_->servers().front().up);
 }
 
 TEST_F(RouterTest, WhereNoneAnswersTheErrorSaysWhatWasTried) {
@@ -271,7 +271,7 @@ TEST_F(RouterTest, NothingIsSaidAfterTheClientHasLeft) {
   EXPECT_TRUE(fakes_[home]->wait_gone(0));
   fakes_[home]->say(0, {Started{}});
   EXPECT_EQ(heard.size(), 0U);
-  for (const ReplicaStatus& replica : router_->replicas())
+  for (const ServerStatus& replica : router_->servers())
     EXPECT_EQ(replica.running, 0) << replica.id;
 }
 

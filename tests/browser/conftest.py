@@ -1,5 +1,6 @@
 """A real Chromium, driven through its own driver, on the dashboard of a daemon that has worked."""
 
+import functools
 import os
 import pathlib
 import sys
@@ -10,6 +11,7 @@ from selenium.webdriver.common.by import By
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "api"))
 from clients import ask, sdk  # noqa: E402
+from daemon import Daemon, wait_for  # noqa: E402
 from scripts import SCRIPTS  # noqa: E402
 
 
@@ -18,15 +20,48 @@ def scripted_model(demo_models):
     return demo_models.scripted(SCRIPTS)
 
 
+def say(daemon, words, session, system="Be brief. " * 300):
+    with sdk(daemon) as client:
+        client.messages.create(**ask(words, system=system),
+                               extra_headers={"x-claude-code-session-id": session})
+
+
+def converse(daemon):
+    """Cold and warm questions, and one that shares only a part, in three sessions."""
+    for words, session in (("Good morning", "monday-1"), ("Good evening", "tuesday-2")):
+        say(daemon, words, session)
+        say(daemon, words, session)
+    say(daemon, "Another", "wednesday-3", "Be brief. " * 150 + "Be long. " * 150)
+
+
 @pytest.fixture
 def daemon(start_daemon, scripted_model):
-    """It has answered cold and warm questions, and one that shares only a part."""
     daemon = start_daemon(scripted_model, "--ctx", 8192)
-    with sdk(daemon) as client:
-        for words in ("Good morning", "Good morning", "Good evening", "Good evening"):
-            client.messages.create(**ask(words, system="Be brief. " * 300))
-        client.messages.create(**ask("Another", system="Be brief. " * 150 + "Be long. " * 150))
+    converse(daemon)
     return daemon
+
+
+def most_is_on_the_disk(daemon):
+    stretches = daemon.request("GET", "/ui/state").json()["prefixes"]["stretches"]
+    return sum(one["disk_tokens"] for one in stretches) > 0.9 * sum(one["tokens"] for one in stretches)
+
+
+@pytest.fixture(scope="session")
+def restarted(program, scripted_model, tmp_path_factory):
+    """A daemon in its second life, for tests that only look: one session has gone on since, and brought back
+    from the disk what it shares with the others."""
+    home = tmp_path_factory.mktemp("restarted")
+    first = Daemon(program, home, scripted_model, ["--ctx", 8192])
+    converse(first)
+    wait_for(lambda: most_is_on_the_disk(first), "what was computed is on the disk")
+    first.stop()
+    second = Daemon(program, home, scripted_model, ["--ctx", 8192])
+    say(second, "Good morning", "monday-1")
+    for words in ("THINK", "THINK", "Good night"):
+        say(second, words, "thursday-4", "Be quick. " * 120)
+    say(second, "Good night", "monday-1")
+    yield second
+    second.stop()
 
 
 @pytest.fixture
@@ -59,19 +94,25 @@ def open_browser(tmp_path):
         browser.quit()
 
 
+def enter(open_browser, daemon, **how):
+    browser = open_browser(**how)
+    browser.implicitly_wait(20)
+    browser.get(f"{daemon.base_url}/ui#token={daemon.token}")
+    browser.find_element(By.ID, "requests")
+    browser.implicitly_wait(0)
+    return browser
+
+
 @pytest.fixture
 def open_dashboard(open_browser, daemon):
     """The dashboard, entered as `anyclaude ui` enters it."""
+    return functools.partial(enter, open_browser, daemon)
 
-    def open_one(**how):
-        browser = open_browser(**how)
-        browser.implicitly_wait(20)
-        browser.get(f"{daemon.base_url}/ui#token={daemon.token}")
-        browser.find_element(By.ID, "requests")
-        browser.implicitly_wait(0)
-        return browser
 
-    return open_one
+@pytest.fixture
+def open_restarted(open_browser, restarted):
+    """The same of the daemon that has been restarted."""
+    return functools.partial(enter, open_browser, restarted)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The dashboard in a real browser: that it renders, follows what happens, can be used by everybody."""
 
 import base64
+import re
 
 import pytest
 from selenium.webdriver.common.by import By
@@ -9,7 +10,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from clients import ask, sdk
 
-SECTIONS = ["state", "totals", "live", "first-tokens", "memory", "requests", "breaks"]
+SECTIONS = ["state", "totals", "prefixes", "live", "servers", "first-tokens", "memory", "requests", "breaks"]
 SIZES = {"phone": (360, 740), "laptop": (1280, 800), "4k": (3840, 2160)}
 
 
@@ -30,9 +31,9 @@ def complaints(browser):
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
-def test_renders_at_every_size(open_dashboard, axe, screenshots, size, dark):
+def test_renders_at_every_size(open_restarted, axe, screenshots, size, dark):
     width, height = SIZES[size]
-    browser = open_dashboard(width=width, height=height, dark=dark)
+    browser = open_restarted(width=width, height=height, dark=dark)
     assert [part.get_attribute("id") for part in browser.find_elements(By.TAG_NAME, "section")] == SECTIONS
     assert len(browser.find_elements(By.CSS_SELECTOR, ".chart title")) == 5
     overflow = browser.execute_script(
@@ -47,6 +48,101 @@ def test_renders_at_every_size(open_dashboard, axe, screenshots, size, dark):
     if screenshots:
         name = f"dashboard-{size}-{'dark' if dark else 'light'}.png"
         (screenshots / name).write_bytes(picture(browser))
+
+
+def place(words):
+    """Of a stretch, by its figures: the tokens in front of it, and its own."""
+    count, begin = re.match(r"([\d,]+) tokens?[a-z ]*?(?: behind ([\d,]+))?[,;]", words).groups()
+    return (int(begin.replace(",", "")) if begin else 0), int(count.replace(",", ""))
+
+
+def stretches(browser):
+    return browser.find_elements(By.CSS_SELECTOR, ".stretch")
+
+
+def label(browser):
+    """Of the stretch that has the focus."""
+    return browser.switch_to.active_element.get_attribute("aria-label")
+
+
+def figures(browser):
+    return browser.find_element(By.CSS_SELECTOR, "#prefixes .figures").text
+
+
+def go_to_the_prefixes(browser):
+    for _ in range(20):
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+        if browser.switch_to.active_element.get_attribute("data-path"):
+            return
+    raise AssertionError("the keyboard does not reach the picture of the prefixes")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_picture_of_the_prefixes_is_to_scale(open_restarted, size):
+    """As wide as there are tokens, behind what stands in front, as high as there are prefixes."""
+    width, height = SIZES[size]
+    browser = open_restarted(width=width, height=height)
+    drawn = {part.get_attribute("data-path"):
+             (part.find_element(By.CSS_SELECTOR, ".frame").rect, part.get_attribute("aria-label"))
+             for part in stretches(browser)}
+    first, _ = drawn["0"]
+    assert any("shared by 3 prefixes; 1 conversation: monday-1" in words for _, words in drawn.values())
+    for tier in ("in the pool", ", on the disk;"):
+        assert any(tier in words for _, words in drawn.values()), tier
+    whole = max(rect["x"] + rect["width"] for rect, _ in drawn.values()) - first["x"]
+    longest = max(begin + count for begin, count in (place(words) for _, words in drawn.values()))
+    for path, (rect, words) in drawn.items():
+        begin, count = place(words)
+        assert abs(rect["x"] - first["x"] - whole * begin / longest) < 3, (path, words)
+        assert abs(rect["width"] - whole * count / longest) < 3, (path, words)
+        leaves = [other for other in drawn if other.startswith(path + ".") or other == path]
+        leaves = [leaf for leaf in leaves if not any(o.startswith(leaf + ".") for o in drawn)]
+        assert abs(rect["height"] - 22 * len(leaves)) < 3, (path, words)
+
+
+def test_the_keyboard_walks_through_the_prefixes(open_dashboard, daemon):
+    browser = open_dashboard()
+    go_to_the_prefixes(browser)
+    assert label(browser) == figures(browser) and "shared by 3 prefixes" in label(browser)
+    first = label(browser)
+    browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+    second = label(browser)
+    assert second != first and " behind " in second and figures(browser) == second
+    browser.switch_to.active_element.send_keys(Keys.ARROW_DOWN)
+    assert label(browser) not in (first, second)
+    browser.switch_to.active_element.send_keys(Keys.ARROW_UP)
+    assert label(browser) == second
+    before = len(stretches(browser))
+    with sdk(daemon) as client:
+        client.messages.create(**ask("Something else", system="Be quiet. " * 100))
+    WebDriverWait(browser, 20).until(lambda _: len(stretches(browser)) > before)
+    assert label(browser) == figures(browser) == second, "a newer picture keeps the focus"
+    browser.switch_to.active_element.send_keys(Keys.ARROW_LEFT)
+    assert "shared by 3 prefixes" in label(browser)
+    browser.switch_to.active_element.send_keys(Keys.TAB)
+    assert not browser.switch_to.active_element.get_attribute("data-path"), "one stop for all of it"
+
+
+def is_open(browser):
+    return browser.execute_script("return document.querySelector('#prefixes details').open")
+
+
+def test_the_list_of_prefixes_stays_open(open_dashboard, daemon):
+    browser = open_dashboard()
+    listed = browser.find_element(By.CSS_SELECTOR, "#prefixes details li")
+    assert not is_open(browser)
+    browser.find_element(By.CSS_SELECTOR, "#prefixes summary").click()
+    assert "shared by 3 prefixes" in listed.text
+    before = len(stretches(browser))
+    with sdk(daemon) as client:
+        client.messages.create(**ask("Something else", system="Be quiet. " * 100))
+    WebDriverWait(browser, 20).until(lambda _: len(stretches(browser)) > before)
+    assert is_open(browser)
+
+
+def test_says_which_backend_answers(open_dashboard, daemon):
+    row = open_dashboard().find_element(By.CSS_SELECTOR, "#servers tbody tr").text
+    assert row.startswith("local here answers 0")
 
 
 def test_the_token_does_not_stay_in_the_address(open_dashboard, daemon):
@@ -104,6 +200,7 @@ def test_works_without_scripts(open_browser, daemon):
     browser.get(f"{daemon.base_url}/ui")
     browser.find_element(By.ID, "token").send_keys(daemon.token, Keys.ENTER)
     WebDriverWait(browser, 20).until(lambda _: browser.find_elements(By.ID, "requests"))
+    assert "shared by 3 prefixes" in browser.find_element(By.CSS_SELECTOR, "#prefixes details li").text
     before = rows(browser)
     with sdk(daemon) as client:
         client.messages.create(**ask("Something new"))

@@ -8,8 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <future>
+#include <memory>
+#include <thread>
 #include <vector>
 
 namespace anyclaude::engine {
@@ -112,6 +116,7 @@ TEST(EngineLoading, RefusesJobsUntilItIsReady) {
   SlowFile file("slow.gguf");
   Engine engine(small_engine(file.path()));
   EXPECT_EQ(engine.status().state, EngineState::loading);
+  EXPECT_FALSE(engine.outline());
   const auto refused = engine.submit(job_for({1, 2, 3}, 1));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error(), Engine::Refusal::not_ready);
@@ -164,6 +169,32 @@ TEST_F(EngineTest, TellsOfItsProgress) {
   }
   EXPECT_EQ(heard.started->computed, 300);
   EXPECT_EQ(heard.ended->output_tokens, 3);
+}
+
+TEST_F(EngineTest, ShowsItsPrefixesToOtherThreads) {
+  Job job = job_for(random_words(7, 700), 2, "carla");
+  job.conversation = "monday";
+  ask(engine(), job);
+  wait_until_idle(engine());
+  std::shared_ptr<const kv::PrefixOutline> outline;
+  std::atomic<bool> stops = false;
+  std::jthread other([&] { // looks again and again while one job after the other comes
+    while (!stops)
+      engine().outline();
+  });
+  const auto has_it = [&outline] {
+    return outline && std::ranges::contains(outline->conversations, "monday");
+  };
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  for (int i = 0; !has_it() && std::chrono::steady_clock::now() < limit; ++i) {
+    ask(engine(), job_for(random_words(100 + i % 8, 50), 1, "carla"));
+    outline = engine().outline();
+  }
+  stops = true;
+  ASSERT_TRUE(has_it());
+  EXPECT_TRUE(std::ranges::any_of(outline->stretches, [](const auto& stretch) {
+    return stretch.tokens == 701 && stretch.parts.front().tier == kv::Tier::pool;
+  }));
 }
 
 TEST_F(EngineTest, ReusesWhatTheTenantHadComputedAndNobodyElse) {
