@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <format>
+#include <functional>
 #include <system_error>
 #include <utility>
 
@@ -69,6 +70,16 @@ std::unique_ptr<kv::DiskTier> open_disk(const StoreSetting& setting, const std::
   return std::make_unique<kv::DiskTier>(std::move(*files), std::move(options));
 }
 
+/// Says it of the first: where a disk is ill there may be thousands.
+std::function<void(kv::Damage)> damage_warning(const std::filesystem::path& folder) {
+  return [folder, told = false](kv::Damage damage) mutable {
+    if (!std::exchange(told, true))
+      spdlog::warn("a block file in {} {}: what it held is computed again; `anyclaude cache verify` "
+                   "says whether there are more",
+                   folder.native(), kv::to_string(damage));
+  };
+}
+
 } // namespace
 
 std::string library_versions() {
@@ -93,6 +104,7 @@ std::unique_ptr<kv::BlockStore> open_store(const StoreSetting& setting) {
   kv::BlockStoreOptions options;
   options.memory_bytes = setting.memory_bytes;
   options.checkpoints = setting.cells.memory != MemoryKind::full_attention;
+  options.on_damage = damage_warning(setting.folder);
   if (setting.cells.memory == MemoryKind::recurrent)
     options.block_tokens = kBareBlockTokens;
   std::unique_ptr<kv::DiskTier> disk;
@@ -120,8 +132,8 @@ std::unique_ptr<kv::BlockStore> open_store(const StoreSetting& setting) {
                  static_cast<double>(stats.disk_bytes) / (1 << 20), setting.folder.native(),
                  took.count());
   if (stats.damaged > 0)
-    spdlog::warn("{} block files are damaged and not used; `anyclaude cache verify --repair` "
-                 "removes them",
+    spdlog::warn("{} block files are damaged or cannot be read, and are not used; `anyclaude cache "
+                 "verify` says why",
                  stats.damaged);
   return store;
 }

@@ -543,7 +543,10 @@ BlockStore::Fetched BlockStore::fetch(const BlockKey& key) {
   if (std::holds_alternative<DiskTier::Coming>(read))
     return {Have::coming, nullptr};
   ++stats_.damaged;
-  forget(key, std::get<Damage>(read));
+  const Damage why = std::get<Damage>(read);
+  forget(key, why);
+  if (options_.on_damage)
+    options_.on_damage(why);
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -23,6 +24,9 @@ struct BlockStoreOptions {
   std::string salt;             // see root_key()
   std::string fingerprint;
   bool checkpoints = false; // requests go on from checkpoints only: a block without one is no end
+  /// A file proved unusable when it was asked for: its block is computed again. On the caller's
+  /// thread.
+  std::function<void(Damage)> on_damage{};
 };
 
 struct BlockStoreStats {

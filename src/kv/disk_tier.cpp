@@ -144,6 +144,8 @@ void DiskTier::change(const Change& change) {
   std::expected<void, int> written = std::unexpected(0);
   if (files_->acquire())
     written = files_->write(*block, seconds);
+  else if (errno != EWOULDBLOCK)
+    written = std::unexpected(errno);
   if (written)
     worked();
   else

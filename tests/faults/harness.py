@@ -58,10 +58,11 @@ class Ledger:
 
 
 class Traffic:
-    """Clients that ask the questions of `expected` until they are told to stop."""
+    """Clients that ask a harness's questions, of the daemon that it has by then, until they are told to
+    stop."""
 
-    def __init__(self, daemon, expected, fault):
-        self._daemon, self._expected, self._fault = daemon, expected, fault
+    def __init__(self, harness, fault):
+        self._harness, self._fault = harness, fault
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._ask, args=[n]) for n in range(CLIENTS)]
@@ -74,23 +75,27 @@ class Traffic:
             thread.join()
 
     def _ask(self, number):
-        questions = list(self._expected)
-        with sdk(self._daemon, timeout=20) as client:
-            while not self._over.is_set():
-                number += 1
-                question = questions[number % len(questions)]
-                try:
-                    text = answer(client, question)
-                except Broken:
-                    with self._lock:
-                        self._fault.errors += 1
-                    self._over.wait(0.05)
-                    continue
-                with self._lock:
-                    if text == self._expected[question]:
-                        self._fault.right += 1
-                    else:
-                        self._fault.wrong.append(text[-200:])
+        expected = list(self._harness.expected.items())
+        while not self._over.is_set():
+            daemon = self._harness.daemon
+            with sdk(daemon, timeout=20) as client:
+                while not self._over.is_set() and self._harness.daemon is daemon:
+                    number += 1
+                    self._note(client, *expected[number % len(expected)])
+
+    def _note(self, client, question, expected):
+        try:
+            text = answer(client, question)
+        except Broken:
+            with self._lock:
+                self._fault.errors += 1
+            self._over.wait(0.05)
+            return
+        with self._lock:
+            if text == expected:
+                self._fault.right += 1
+            else:
+                self._fault.wrong.append(text[-200:])
 
 
 class Broken(Exception):
@@ -138,7 +143,7 @@ class Harness:
     def fault(self, name, seconds=RECOVERY_SECONDS):
         """The block makes the fault and ends it. What it yields may be told what was seen."""
         fault = Fault(name, seconds)
-        traffic = Traffic(self.daemon, self.expected, fault)
+        traffic = Traffic(self, fault)
         try:
             yield fault
             self._recover(fault)

@@ -23,6 +23,10 @@ TEST(KeptKey, IsTheNextProcessesToo) {
   EXPECT_EQ(status.st_mode & 0777, 0600U);
   std::ofstream(file) << "short";
   EXPECT_EQ(kept_key(file).error(), file.string() + " is not a key; remove it");
+  const auto unreadable = folder / "b.key";
+  std::filesystem::create_directory(unreadable);
+  EXPECT_EQ(kept_key(unreadable).error(), "cannot read " + unreadable.string() + ": Is a directory")
+      << "it may be a sound key, and is not to be removed";
   std::filesystem::remove_all(folder);
   EXPECT_FALSE(kept_key(file));
 }
