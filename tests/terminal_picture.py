@@ -95,7 +95,7 @@ def take_picture(captured, path, folder):
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                     "--window-size=1600,1200", f"--user-data-dir={folder}/browser"):
+                     "--window-size=2400,1600", f"--user-data-dir={folder}/browser"):
         options.add_argument(argument)
     browser = webdriver.Chrome(options=options,
                                service=webdriver.ChromeService("/usr/bin/chromedriver"))

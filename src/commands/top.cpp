@@ -74,13 +74,14 @@ class Watcher {
         continue;
       lock.unlock();
       auto state = look(daemon_);
+      const bool is_there = state.has_value();
       lock.lock();
       if (state)
         state_ = *std::move(state);
       lock.unlock();
-      on_change_(state.has_value());
+      on_change_(is_there);
       lock.lock();
-      if (!state)
+      if (!is_there)
         return;
     }
   }

@@ -72,7 +72,7 @@ Element memory(const Json& state) {
 }
 
 std::string phase_words(const Json& request) {
-  const std::string phase = words(request, "phase");
+  std::string phase = words(request, "phase");
   const double phase_ms = real(request, "phase_ms");
   if (phase == "prefill" && request.contains("left_ms") && request["left_ms"].is_number())
     return "prefill, " + time_of(request, "left_ms") + " left";

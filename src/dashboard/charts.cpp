@@ -50,7 +50,7 @@ Scale scale_of(std::span<const RequestRecord* const> records) {
 
 std::string grid(const Scale& scale) {
   std::string out;
-  for (double power = scale.least; power <= scale.most; ++power) {
+  for (int power = static_cast<int>(scale.least); power <= scale.most; ++power) {
     const double milliseconds = std::pow(10, power);
     const double y = scale.y(milliseconds);
     out += std::format(R"(<line class="grid" x1="{0}" y1="{1:.1f}" x2="100%" y2="{1:.1f}"/>)"
