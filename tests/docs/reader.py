@@ -76,6 +76,8 @@ class Reader:
 
     def close(self):
         self.daemon.kill()
+        for file in self._folder.glob("h*/lms-server.pid"):  # LM Studio's server stays when `lms` has started it
+            os.kill(int(file.read_text()), signal.SIGTERM)
 
     def _place_programs(self):
         self._programs.mkdir()
