@@ -45,7 +45,7 @@ int compare(const std::vector<std::string>& files) {
   const auto b = bench::read_result(files.at(1));
   if (!b)
     return fail(b.error());
-  std::fputs(bench::comparison(*a, *b).c_str(), stdout);
+  write_out(bench::comparison(*a, *b));
   return 0;
 }
 
@@ -95,7 +95,7 @@ int run_bench(const BenchOptions& options, const launch::Paths& paths) {
   const bool is_for_a_program =
       options.json == "-" || options.markdown == "-" || options.svg == "-" || options.png == "-";
   if (!is_for_a_program)
-    std::fputs(("\n" + bench::table(*result)).c_str(), stdout);
+    write_out("\n" + bench::table(*result));
   const std::string chart = bench::chart_svg(*result);
   for (const auto& written : {write(options.json, bench::to_json(*result)),
                               write(options.markdown, bench::markdown(*result)),

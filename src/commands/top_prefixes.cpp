@@ -3,6 +3,7 @@
 #include "commands/top_state.h"
 #include "commands/tree_lines.h"
 #include "dashboard/icicle.h"
+#include "text/printable.h"
 #include "text/quantity.h"
 
 #include <nlohmann/json.hpp>
@@ -124,7 +125,7 @@ std::string sharers(const Json& stretch, const Json& all_names, int width) {
     if (place.is_number_unsigned() && place.get<std::size_t>() < all_names.size() &&
         all_names[place.get<std::size_t>()].is_string())
       names.push_back(dashboard::short_conversation(
-                          printable(all_names[place.get<std::size_t>()].get<std::string>())) +
+                          text::printable_line(all_names[place.get<std::size_t>()].get<std::string>())) +
                       " ");
   for (std::size_t i = 0; i < names.size(); ++i) {
     const auto left = names.size() - i - 1;

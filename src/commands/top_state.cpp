@@ -1,5 +1,6 @@
 #include "commands/top_state.h"
 
+#include "text/printable.h"
 #include "text/quantity.h"
 
 #include <nlohmann/json.hpp>
@@ -25,14 +26,9 @@ std::string time_of(const Json& object, const char* key) {
              : "-";
 }
 
-std::string printable(std::string text) {
-  std::erase_if(text, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
-  return text;
-}
-
 std::string words(const Json& object, const char* key) {
   const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? printable(found->get<std::string>()) : "";
+  return found != object.end() && found->is_string() ? text::printable_line(found->get<std::string>()) : "";
 }
 
 Json array(const Json& object, const char* key) {

@@ -15,9 +15,8 @@ double real(const Json& object, const char* key);
 /// A time in milliseconds; "-" where there is none.
 std::string time_of(const Json& object, const char* key);
 
-/// Without control characters, so that they cannot move the cursor.
+/// On one line, without control characters.
 std::string words(const Json& object, const char* key);
-std::string printable(std::string text);
 
 /// An empty one where there is none.
 Json array(const Json& object, const char* key);

@@ -3,6 +3,7 @@
 #include "commands/top_prefixes.h"
 #include "commands/top_state.h"
 #include "text/clock.h"
+#include "text/printable.h"
 #include "text/quantity.h"
 
 #include <ftxui/screen/screen.hpp>
@@ -123,7 +124,7 @@ Element server_row(const Json& server) {
   std::string models;
   for (const Json& model : array(server, "models"))
     if (model.is_string())
-      models += (models.empty() ? "" : ", ") + printable(model.get<std::string>());
+      models += (models.empty() ? "" : ", ") + text::printable_line(model.get<std::string>());
   const std::string state = !is_ready ? words(server, "detail")
                             : is_well ? "answers"
                                       : "answers again";
