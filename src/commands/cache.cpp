@@ -177,8 +177,7 @@ int verify_cache(const launch::Paths& paths, bool repair) {
       ++damaged;
       const auto damage = misplaced ? kv::Damage::misplaced : block.error();
       // What cannot be read may be sound: the disk is to blame, and may be well again.
-      const bool gone =
-          repair && damage != kv::Damage::unreadable && fs::remove(file, error);
+      const bool gone = repair && damage != kv::Damage::unreadable && fs::remove(file, error);
       removed += gone ? 1 : 0;
       print("{} {}{}\n", file.native(), kv::to_string(damage), gone ? ": removed" : "");
     }

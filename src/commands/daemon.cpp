@@ -134,7 +134,8 @@ class Daemon {
   const DaemonOptions& options_;
   telemetry::Stats stats_;
   const std::string token_;
-  std::mutex mutex_; // of the status, of backend_ and gateway_ being set, of ending_ and of longest_request_
+  std::mutex mutex_; // of the status, of backend_ and gateway_ being set, of ending_ and of
+                     // longest_request_
   bool ending_ = false;
   launch::DaemonStatus status_;
   std::string longest_request_; // empty unless it is to be kept
@@ -215,8 +216,9 @@ std::expected<void, std::string> Daemon::start_backend() {
   const std::scoped_lock lock(mutex_);
   backend_ = std::move(*made);
   status_.reaches_claude = backend_->cloud().has_value();
-  status_.routes_by_model = std::ranges::any_of(
-      options_.routes.rules, [](const auto& rule) { return !rule.model.empty() && rule.model != "*"; });
+  status_.routes_by_model = std::ranges::any_of(options_.routes.rules, [](const auto& rule) {
+    return !rule.model.empty() && rule.model != "*";
+  });
   return {};
 }
 

@@ -74,9 +74,10 @@ std::unique_ptr<kv::DiskTier> open_disk(const StoreSetting& setting, const std::
 std::function<void(kv::Damage)> damage_warning(const std::filesystem::path& folder) {
   return [folder, told = false](kv::Damage damage) mutable {
     if (!std::exchange(told, true))
-      spdlog::warn("a block file in {} {}: what it held is computed again; `anyclaude cache verify` "
-                   "says whether there are more",
-                   folder.native(), kv::to_string(damage));
+      spdlog::warn(
+          "a block file in {} {}: what it held is computed again; `anyclaude cache verify` "
+          "says whether there are more",
+          folder.native(), kv::to_string(damage));
   };
 }
 

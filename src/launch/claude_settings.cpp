@@ -25,14 +25,11 @@ constexpr const char* kLongestRequest = "7200000";       // ms
 constexpr std::array kKeys = {"ANTHROPIC_API_KEY", "ANTHROPIC_CUSTOM_HEADERS"};
 
 /// Variables that lead past our gateway.
-constexpr std::array kProviders = {"ANTHROPIC_UNIX_SOCKET",
-                                   "CLAUDE_CODE_USE_BEDROCK",
-                                   "CLAUDE_CODE_USE_VERTEX",
-                                   "CLAUDE_CODE_USE_FOUNDRY",
-                                   "CLAUDE_CODE_USE_MANTLE",
-                                   "CLAUDE_CODE_USE_GATEWAY",
-                                   "CLAUDE_CODE_USE_ANTHROPIC_AWS",
-                                   "CLAUDE_CODE_USE_ANTHROPIC_GOOGLE_CLOUD"};
+constexpr std::array kProviders = {
+    "ANTHROPIC_UNIX_SOCKET",         "CLAUDE_CODE_USE_BEDROCK",
+    "CLAUDE_CODE_USE_VERTEX",        "CLAUDE_CODE_USE_FOUNDRY",
+    "CLAUDE_CODE_USE_MANTLE",        "CLAUDE_CODE_USE_GATEWAY",
+    "CLAUDE_CODE_USE_ANTHROPIC_AWS", "CLAUDE_CODE_USE_ANTHROPIC_GOOGLE_CLOUD"};
 
 constexpr std::array kProxies = {"HTTP_PROXY",  "http_proxy", "HTTPS_PROXY",
                                  "https_proxy", "ALL_PROXY",  "all_proxy"};
@@ -169,10 +166,9 @@ void add_model_variables(const ClaudeConnection& connection, Variables& variable
   for (const char* name : {"ANTHROPIC_MODEL", "ANTHROPIC_SMALL_FAST_MODEL"})
     variables.emplace_back(name, connection.model_id);
   if (!connection.own_model_names)
-    for (const char* name :
-         {"ANTHROPIC_DEFAULT_OPUS_MODEL", "ANTHROPIC_DEFAULT_SONNET_MODEL",
-          "ANTHROPIC_DEFAULT_HAIKU_MODEL", "ANTHROPIC_DEFAULT_FABLE_MODEL",
-          "CLAUDE_CODE_SUBAGENT_MODEL"})
+    for (const char* name : {"ANTHROPIC_DEFAULT_OPUS_MODEL", "ANTHROPIC_DEFAULT_SONNET_MODEL",
+                             "ANTHROPIC_DEFAULT_HAIKU_MODEL", "ANTHROPIC_DEFAULT_FABLE_MODEL",
+                             "CLAUDE_CODE_SUBAGENT_MODEL"})
       variables.emplace_back(name, connection.model_id);
   // Without it a line that changes with every first question stands before the tools' schemas.
   variables.emplace_back("CLAUDE_CODE_ATTRIBUTION_HEADER", "0");

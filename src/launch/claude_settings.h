@@ -37,8 +37,8 @@ using Variables = std::vector<std::pair<std::string, std::string>>;
 std::string url_with_token(const std::string& base_url, const std::string& token);
 
 /// The variables, in a fixed order. Those with an empty value take away what would send requests
-/// elsewhere (another provider, a socket), and keys that are not for us. A login of Claude Code's own
-/// stays; where the real Claude answers everything (no model of ours), so does its provider.
+/// elsewhere (another provider, a socket), and keys that are not for us. A login of Claude Code's
+/// own stays; where the real Claude answers everything (no model of ours), so does its provider.
 Variables claude_variables(const ClaudeConnection& connection);
 
 /// Where to look for what a person has set.

@@ -196,6 +196,15 @@ def test_a_prompt_that_is_too_long_is_said_in_the_clients_words(contract, serve,
     assert reply.error()["message"].endswith(" tokens > 999 maximum")
 
 
+def test_vllm_counts_with_its_own_tokenizer(contract, serve):
+    class Counting(VllmServer):
+        def post(self, path, body):
+            return {"count": 4321, "tokens": []} if path == "/tokenize" else super().post(path, body)
+
+    daemon = serve(contract(Counting).url, "vllm")
+    assert daemon.request("POST", "/v1/messages/count_tokens", ask("Hello?")).json() == {"input_tokens": 4321}
+
+
 def test_vllm_without_a_tool_parser_still_calls(contract, serve):
     server = contract(VllmServer, tool_parser=False)
     daemon = serve(server.url, "vllm")

@@ -86,6 +86,18 @@ def test_another_model_than_the_running_daemon_serves(same_person, tmp_path):
     assert f"serves {same_person.model}, not {other}" in done.stderr
 
 
+def test_a_persons_own_settings_lead_nowhere_else(same_person):
+    """Variables in a settings file outrank the shell's, and --settings outranks them."""
+    settings = same_person.home / ".claude/settings.json"
+    settings.parent.mkdir(exist_ok=True)
+    settings.write_text(json.dumps({"env": {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9",
+                                            "ANTHROPIC_AUTH_TOKEN": "another", "ANTHROPIC_MODEL": "other"}}))
+    try:
+        assert same_person.ask("Who answers?")["result"] == LAST_WORDS
+    finally:
+        settings.unlink()
+
+
 def test_a_daemon_that_is_killed_is_replaced_and_the_answer_comes(person):
     asking = subprocess.Popen(
         person.command("-p", "Will you survive?", "--output-format", "json"), cwd=person.project,

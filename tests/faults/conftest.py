@@ -39,5 +39,7 @@ def harness(program, model, ledger, tmp_path_factory):
     """One daemon on our own engine for a module's faults."""
     daemon = Daemon(program, tmp_path_factory.mktemp("daemon"), model,
                     ["--ctx", 16384, "--threads", 1])
-    yield Harness(daemon, QUESTIONS, ledger)
-    daemon.stop()
+    try:
+        yield Harness(daemon, QUESTIONS, ledger)
+    finally:
+        daemon.stop()

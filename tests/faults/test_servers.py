@@ -107,9 +107,11 @@ def server():
 def harness(program, ledger, server, tmp_path_factory):
     daemon = Daemon(program, tmp_path_factory.mktemp("daemon"), None,
                     ["--backend-url", server.url, "--backend-dialect", "openai"])
-    daemon.wait_until_ready()
-    yield Harness(daemon, QUESTIONS, ledger)
-    daemon.stop()
+    try:
+        daemon.wait_until_ready()
+        yield Harness(daemon, QUESTIONS, ledger)
+    finally:
+        daemon.stop()
 
 
 def told(daemon):
