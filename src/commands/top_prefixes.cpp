@@ -124,8 +124,8 @@ std::string sharers(const Json& stretch, const Json& all_names, int width) {
   for (const Json& place : array(stretch, "conversations"))
     if (place.is_number_unsigned() && place.get<std::size_t>() < all_names.size() &&
         all_names[place.get<std::size_t>()].is_string())
-      names.push_back(dashboard::short_conversation(
-                          text::printable_line(all_names[place.get<std::size_t>()].get<std::string>())) +
+      names.push_back(dashboard::short_conversation(text::printable_line(
+                          all_names[place.get<std::size_t>()].get<std::string>())) +
                       " ");
   for (std::size_t i = 0; i < names.size(); ++i) {
     const auto left = names.size() - i - 1;

@@ -28,7 +28,9 @@ std::string time_of(const Json& object, const char* key) {
 
 std::string words(const Json& object, const char* key) {
   const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? text::printable_line(found->get<std::string>()) : "";
+  return found != object.end() && found->is_string()
+             ? text::printable_line(found->get<std::string>())
+             : "";
 }
 
 Json array(const Json& object, const char* key) {

@@ -20,7 +20,8 @@ constexpr double kDecay = 0.98;                     // of an older measurement's
 /// compute a token holds up all of them, since they wait for each other many times in each.
 void give_way() {
 #ifdef __linux__ // where it concerns this thread alone
-  constexpr int kNice = 10; // a tenth of what others get; with 19 a busy machine writes next to nothing
+  constexpr int kNice =
+      10; // a tenth of what others get; with 19 a busy machine writes next to nothing
   ::setpriority(PRIO_PROCESS, 0, kNice);
 #endif
 }

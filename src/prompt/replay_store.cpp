@@ -344,10 +344,11 @@ bool ReplayStore::insert(const ReplayTurn& turn) {
         .bind(std::as_bytes(std::span(each.tokens)))
         .bind(std::as_bytes(std::span(each.boundaries)))
         .bind(checksum(each, parent));
-    if (!writer_->insert.run() || !writer_->grow.bind(text::unix_milliseconds())
-                                       .bind(static_cast<std::int64_t>(kTurnOverhead + each.own_bytes()))
-                                       .bind(*conversation)
-                                       .run())
+    if (!writer_->insert.run() ||
+        !writer_->grow.bind(text::unix_milliseconds())
+             .bind(static_cast<std::int64_t>(kTurnOverhead + each.own_bytes()))
+             .bind(*conversation)
+             .run())
       return false;
   }
   return true;

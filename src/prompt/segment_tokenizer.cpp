@@ -7,7 +7,7 @@ namespace anyclaude::prompt {
 
 namespace {
 
-constexpr std::size_t kPiece = 64U << 10;     // bytes that are counted at a time
+constexpr std::size_t kPiece = 64U << 10; // bytes that are counted at a time
 constexpr std::size_t kBytesPerToken = 4; // of ordinary text, about
 
 } // namespace
