@@ -18,7 +18,7 @@ from commands import REPOSITORY
 from daemon import Daemon, wait_for
 
 CONTRACT = REPOSITORY / "tests/contract"
-SECONDS = 60  # of one command
+SECONDS = 180  # of one command, beside other tests
 
 # Claude Code's place: asks one question of where its settings say, and prints the answer.
 CLAUDE = """
