@@ -341,6 +341,8 @@ bool Engine::State::load() {
   scheduling.store_from_share = kStoreFrom;
   scheduling.store = store.get();
   scheduler = std::make_unique<Scheduler>(*decoder, scheduling);
+  if (options.on_loaded)
+    options.on_loaded(*model, decoder->context_tokens());
   spdlog::info("model {} ({}), {} tokens of context, {} memory, prefixes are {}", facts.id,
                facts.description, scheduling.context_tokens, to_string(facts.memory),
                !reuse      ? "not reused"
@@ -358,8 +360,6 @@ bool Engine::State::load() {
     const std::scoped_lock lock(mutex);
     stats = scheduler->stats();
   }
-  if (options.on_loaded)
-    options.on_loaded(*model, decoder->context_tokens());
   set_status({EngineState::ready, 1, {}});
   return true;
 }

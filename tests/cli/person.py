@@ -15,7 +15,6 @@ MCP_SERVER = pathlib.Path(__file__).parent.resolve() / "mcp_server.py"
 LONGEST_ANSWER = 400  # seconds
 
 
-
 def loaded_tool(marker, name, arguments, at_last):
     """Scripts that look for a tool, call it once it has been loaded, and speak when it has answered."""
     search = {"name": "ToolSearch", "arguments": {"query": f"select:{name}", "max_results": 5}}
@@ -156,7 +155,7 @@ class Person:
 
     def __init__(self, folder, model):
         self.model = model
-        self.options = ("--model", str(model))
+        self.options = None  # instead of the model
         self.login = {}  # variables that bring Claude Code a login or a key
         self.home = folder / "home"
         self.project = folder / "project"
@@ -180,7 +179,8 @@ class Person:
         }
 
     def command(self, *arguments):
-        return [str(PROGRAM), "--claude", str(CLAUDE), *self.options, *map(str, arguments)]
+        options = self.options or ("--model", str(self.model))
+        return [str(PROGRAM), "--claude", str(CLAUDE), *options, *map(str, arguments)]
 
     def anyclaude(self, *arguments, project=None):
         return run(self.command(*arguments), cwd=project or self.project, env=self.environment)
