@@ -117,6 +117,9 @@ def test_the_engine_aborts_in_mid_conversation_of_the_real_claude(ledger, tmp_pa
             text=True)
         while "text_delta" not in asking.stdout.readline():
             assert asking.poll() is None, asking.stderr.read() + person.log()
+        prompt = person.records()[0].prompt
+        wait_for(lambda: 256 * len(list((person.files / "cache/prefixes").glob("*/*/*.kv"))) > prompt * 0.97,
+                 "the first prompt's blocks are on the disk")
         starts = person.log().count("listening on")
         began = time.monotonic()
         os.kill(daemon_pid(person), signal.SIGABRT)
