@@ -25,7 +25,7 @@ std::string plain(std::string_view text) {
   return out;
 }
 
-std::string bold(std::string_view text) {
+std::string in_bold(std::string_view text) {
   return "\\fB" + plain(text) + "\\fR";
 }
 std::string italic(std::string_view text) {
@@ -35,7 +35,7 @@ std::string italic(std::string_view text) {
 std::string option(const OptionText& option) {
   std::string names;
   for (const std::string& name : option.names)
-    names += (names.empty() ? "" : ", ") + (option.is_positional() ? italic(name) : bold(name));
+    names += (names.empty() ? "" : ", ") + (option.is_positional() ? italic(name) : in_bold(name));
   if (!option.is_positional() && !option.value.empty())
     names += " " + italic(option.value);
   return ".TP\n" + names + "\n" + plain(option.description) + "\n";
