@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kExtension = ".txt";
+constexpr std::string_view kEnding = ".trace.txt"; // no file of anybody else is removed for room
 
 /// The error is errno's.
 std::expected<void, int> write_file(const fs::path& path, std::string_view text) {
@@ -88,7 +88,7 @@ class FolderTrace : public Trace {
     std::vector<Kept> found;
     std::error_code failed;
     for (const auto& entry : fs::directory_iterator(folder_, failed))
-      if (std::error_code none; entry.path().extension() == kExtension &&
+      if (std::error_code none; entry.path().filename().native().ends_with(kEnding) &&
                                 entry.is_regular_file(none) && !entry.is_symlink(none))
         found.push_back({entry.path().filename(), entry.file_size(none)});
     std::ranges::sort(found, {}, &Kept::name);
@@ -121,7 +121,7 @@ class FolderTrace : public Trace {
       kept_bytes_ -= kept_.front().bytes;
       kept_.pop_front();
     }
-    const auto written = write_file(folder_ / (file.name + kExtension), text);
+    const auto written = write_file(folder_ / (file.name + std::string(kEnding)), text);
     if (!written) {
       if (!std::exchange(has_failed_, true))
         spdlog::warn("--trace: cannot write into {} ({}); requests are answered all the same",
@@ -131,7 +131,7 @@ class FolderTrace : public Trace {
     if (std::exchange(has_failed_, false))
       spdlog::info("--trace: {} is written into again", folder_.native());
     kept_bytes_ += text.size();
-    kept_.push_back({file.name + kExtension, text.size()});
+    kept_.push_back({file.name + std::string(kEnding), text.size()});
   }
 
   const fs::path folder_;

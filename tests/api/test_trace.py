@@ -34,7 +34,7 @@ def texts(folder):
 def wait_for_answers(folder, words, count=1):
     def found():
         pairs = texts(folder)
-        asked = [name for name, text in pairs.items() if name.endswith(".1-request.txt") and words in text]
+        asked = [name for name, text in pairs.items() if name.endswith(".1-request.trace.txt") and words in text]
         answers = [name.replace(".1-request", ".2-answer") for name in asked]
         if len(asked) == count and all(name in pairs for name in answers):
             return [(pairs[name], pairs[answer]) for name, answer in zip(asked, answers)]

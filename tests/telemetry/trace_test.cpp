@@ -69,21 +69,21 @@ class TraceTest : public testing::Test {
 TEST_F(TraceTest, WhatIsWrittenIsTheOwnersAloneAndWithoutSecrets) {
   Trace::open(folder, {})
       ->write({.name = "1", .text = "hello open-sesame", .secrets = {"open-sesame"}});
-  ASSERT_EQ(names(), std::vector<std::string>{"1.txt"});
-  EXPECT_EQ(text_of("1.txt"), "hello [redacted]");
+  ASSERT_EQ(names(), std::vector<std::string>{"1.trace.txt"});
+  EXPECT_EQ(text_of("1.trace.txt"), "hello [redacted]");
   struct stat info{};
-  ASSERT_EQ(::stat((folder / "1.txt").c_str(), &info), 0);
+  ASSERT_EQ(::stat((folder / "1.trace.txt").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600U);
 }
 
 TEST_F(TraceTest, TheOldestFilesGoWhenThereAreTooMany) {
-  std::ofstream(folder / "0.txt") << std::string(40, 'x'); // of an earlier run
-  std::ofstream(folder / "notes.md") << "a person's own";
+  std::ofstream(folder / "0.trace.txt") << std::string(40, 'x'); // of an earlier run
+  std::ofstream(folder / "notes.txt") << "a person's own";
   auto trace = Trace::open(folder, {.folder_bytes = 100});
   for (const char* name : {"1", "2", "3"})
     trace->write({.name = name, .text = std::string(40, 'x'), .secrets = {}});
   trace.reset();
-  EXPECT_EQ(names(), (std::vector<std::string>{"2.txt", "3.txt", "notes.md"}));
+  EXPECT_EQ(names(), (std::vector<std::string>{"2.trace.txt", "3.trace.txt", "notes.txt"}));
 }
 
 TEST_F(TraceTest, AFullDiskGivesOneWarningAndNoHalfFiles) {
@@ -101,7 +101,7 @@ TEST_F(TraceTest, AFullDiskGivesOneWarningAndNoHalfFiles) {
 
   is_full = false;
   Trace::open(folder, {})->write({.name = "4", .text = "text", .secrets = {}});
-  EXPECT_EQ(names(), std::vector<std::string>{"4.txt"});
+  EXPECT_EQ(names(), std::vector<std::string>{"4.trace.txt"});
 }
 
 TEST_F(TraceTest, WhatWaitsIsBounded) {
@@ -115,7 +115,7 @@ TEST_F(TraceTest, WhatWaitsIsBounded) {
 
 TEST_F(TraceTest, ANameThatIsALinkIsNotFollowed) {
   const fs::path target = folder / "target";
-  fs::create_symlink(target, folder / "1.txt");
+  fs::create_symlink(target, folder / "1.trace.txt");
   Trace::open(folder, {})->write({.name = "1", .text = "text", .secrets = {}});
   EXPECT_FALSE(fs::exists(target));
   EXPECT_EQ(warnings(), 1) << log.str();
