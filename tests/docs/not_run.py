@@ -32,6 +32,7 @@ NOT_RUN = {
     "./dev bench gateway": MINUTES,
     "./dev bench gateway --peer claude-code-router --rounds 1": MINUTES,
     "./dev bench machine --model F --prompt N": MINUTES,
+    "./dev bench modes --rounds 1": MINUTES,
     "./dev bench restart --peer llama-server": MINUTES,
     "./dev bench sessions": MINUTES,
     "./dev bench store-scan": MINUTES,
