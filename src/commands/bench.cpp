@@ -49,15 +49,13 @@ int compare(const std::vector<std::string>& files) {
   return 0;
 }
 
+/// `program` draws it; empty where none is wanted.
 std::expected<void, std::string> write_png(const BenchOptions& options, const std::string& svg,
-                                           const launch::Paths& paths) {
-  if (options.png.empty())
+                                           const fs::path& program, const launch::Paths& paths) {
+  if (program.empty())
     return {};
   const BenchFolder folder(paths.cache);
-  const auto program = bench::find_png_program();
-  if (!program)
-    return std::unexpected(program.error());
-  const auto png = bench::png_of(svg, *program, folder.path());
+  const auto png = bench::png_of(svg, program, folder.path());
   return png ? write(options.png, *png) : std::unexpected(png.error());
 }
 
@@ -81,8 +79,10 @@ std::expected<bench::Result, std::string> measure(const BenchOptions& options,
 int run_bench(const BenchOptions& options, const launch::Paths& paths) {
   if (!options.compare.empty())
     return compare(options.compare);
-  if (const auto program = bench::find_png_program(); !options.png.empty() && !program)
-    return fail(program.error()); // before minutes of measuring
+  const auto png_program =
+      options.png.empty() ? std::expected<fs::path, std::string>() : bench::find_png_program();
+  if (!png_program)
+    return fail(png_program.error()); // before minutes of measuring
   auto result = measure(options, paths);
   if (!result)
     return fail(result.error());
@@ -97,9 +97,10 @@ int run_bench(const BenchOptions& options, const launch::Paths& paths) {
   if (!is_for_a_program)
     write_out("\n" + bench::table(*result));
   const std::string chart = bench::chart_svg(*result);
-  for (const auto& written : {write(options.json, bench::to_json(*result)),
-                              write(options.markdown, bench::markdown(*result)),
-                              write(options.svg, chart), write_png(options, chart, paths)})
+  for (const auto& written :
+       {write(options.json, bench::to_json(*result)),
+        write(options.markdown, bench::markdown(*result)), write(options.svg, chart),
+        write_png(options, chart, *png_program, paths)})
     if (!written)
       return fail(written.error());
   if (const auto* follow_up = result->row("followup"); follow_up && follow_up->reused_tokens == 0)

@@ -102,20 +102,27 @@ std::size_t shown(std::size_t all, int room) {
   return room > 0 ? std::min(all, static_cast<std::size_t>(std::max(room - 1, 1))) : all;
 }
 
+/// A table with its heading; of rows that there is no room for, how many they are, and where there
+/// are none, `none`.
+template <class RowOf>
+Element table(Element heading, const Json& all, int room, const char* none, const RowOf& row_of) {
+  Elements rows = {std::move(heading) | ftxui::inverted};
+  const std::size_t count = shown(all.size(), room);
+  for (std::size_t i = 0; i < count; ++i)
+    rows.push_back(row_of(all[i]));
+  if (count < all.size())
+    rows.back() = ftxui::text(std::format("{} more", all.size() - count + 1)) | ftxui::dim;
+  if (all.empty())
+    rows.push_back(ftxui::text(none) | ftxui::dim);
+  return ftxui::vbox(std::move(rows));
+}
+
 Element live(const Json& state, int columns, int room) {
   const int bar = std::max(columns - 13 - 24 - 9 - 8 - 11, 6);
-  Elements rows = {ftxui::hbox({cell("request", 13), cell("phase", 24), cell("prompt", bar),
-                                right("tokens", 9), right("reused", 8), right("since", 11)}) |
-                   ftxui::inverted};
-  const Json requests = array(state, "live");
-  const std::size_t count = shown(requests.size(), room);
-  for (std::size_t i = 0; i < count; ++i)
-    rows.push_back(live_row(requests[i], bar));
-  if (count < requests.size())
-    rows.back() = ftxui::text(std::format("{} more", requests.size() - count + 1)) | ftxui::dim;
-  if (requests.empty())
-    rows.push_back(ftxui::text("nothing is being asked") | ftxui::dim);
-  return ftxui::vbox(std::move(rows));
+  return table(ftxui::hbox({cell("request", 13), cell("phase", 24), cell("prompt", bar),
+                            right("tokens", 9), right("reused", 8), right("since", 11)}),
+               array(state, "live"), room, "nothing is being asked",
+               [bar](const Json& request) { return live_row(request, bar); });
 }
 
 Element server_row(const Json& server) {
@@ -137,18 +144,9 @@ Element server_row(const Json& server) {
 }
 
 Element servers(const Json& state, int room) {
-  Elements rows = {ftxui::hbox({cell("backend", 13), cell("where", 29), right("requests", 8),
-                                ftxui::text("  state"), ftxui::filler()}) |
-                   ftxui::inverted};
-  const Json all = array(state, "servers");
-  const std::size_t count = shown(all.size(), room);
-  for (std::size_t i = 0; i < count; ++i)
-    rows.push_back(server_row(all[i]));
-  if (count < all.size())
-    rows.back() = ftxui::text(std::format("{} more", all.size() - count + 1)) | ftxui::dim;
-  if (all.empty())
-    rows.push_back(ftxui::text("every request goes to the real Claude") | ftxui::dim);
-  return ftxui::vbox(std::move(rows));
+  return table(ftxui::hbox({cell("backend", 13), cell("where", 29), right("requests", 8),
+                            ftxui::text("  state"), ftxui::filler()}),
+               array(state, "servers"), room, "every request goes to the real Claude", server_row);
 }
 
 Element ended_row(const Json& record) {

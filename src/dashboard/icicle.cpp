@@ -151,9 +151,9 @@ std::string drawn(const Layout& layout, std::size_t i, int level, const std::str
   if (layout.first_row[i] >= kMostRows)
     return {};
   std::string out = std::format(
-      R"(<g class="stretch" role="treeitem" aria-level="{}" tabindex="{}" data-path="{}" data-end="{}" aria-label="{}"><title>{}</title>)",
+      R"(<g class="stretch" role="treeitem" aria-level="{0}" tabindex="{1}" data-path="{2}" data-end="{3}" aria-label="{4}"><title>{4}</title>)",
       level, path == "0" ? 0 : -1, path, stretch.begin + stretch.tokens,
-      figures(layout.outline, stretch), figures(layout.outline, stretch));
+      figures(layout.outline, stretch));
   int at = stretch.begin;
   for (const PrefixOutline::Part& part : stretch.parts) {
     out += std::format(R"(<rect class="tier-{}" x="{:.3f}%" y="{}" width="{:.3f}%" height="{}"/>)",

@@ -5,7 +5,6 @@
 #include "telemetry/redaction.h"
 
 #include <algorithm>
-#include <array>
 #include <format>
 #include <mutex>
 #include <utility>

@@ -19,9 +19,8 @@ constexpr double kDecay = 0.98;                     // of an older measurement's
 /// Nobody waits for what is written. A writer that takes a processor from one of the threads that
 /// compute a token holds up all of them, since they wait for each other many times in each.
 void give_way() {
-#ifdef __linux__ // where it concerns this thread alone
-  constexpr int kNice =
-      10; // a tenth of what others get; with 19 a busy machine writes next to nothing
+#ifdef __linux__            // where it concerns this thread alone
+  constexpr int kNice = 10; // a tenth of what others get; with 19 it would be next to nothing
   ::setpriority(PRIO_PROCESS, 0, kNice);
 #endif
 }

@@ -23,11 +23,12 @@ const char* to_string(Tier tier) {
   return "";
 }
 
-/// Tokens of which the same is known.
-struct PrefixOutlineBuilder::Node {
-  Node* parent = nullptr;
-  std::span<const Token> tokens; // none: a root
-  std::map<Token, std::unique_ptr<Node>> children;
+namespace {
+
+using Mark = PrefixOutlineBuilder::Mark;
+
+/// What all marks of some tokens have said.
+struct Known {
   Tier tier = Tier::none;
   bool is_on_disk = false;
   bool is_stable = false;
@@ -45,10 +46,18 @@ struct PrefixOutlineBuilder::Node {
     last_used = std::max(last_used, mark.last_used);
   }
   /// Whether one stretch may go on from this node to the only one behind it.
-  bool goes_on_in(const Node& behind) const {
+  bool goes_on_in(const Known& behind) const {
     return is_stable == behind.is_stable && requests == behind.requests &&
            conversations == behind.conversations;
   }
+};
+
+} // namespace
+
+/// Tokens of which the same is known.
+struct PrefixOutlineBuilder::Node : Known {
+  std::span<const Token> tokens; // none: a root
+  std::map<Token, std::unique_ptr<Node>> children;
 };
 
 namespace {
@@ -163,18 +172,10 @@ Node* PrefixOutlineBuilder::child(Node* at, std::span<const Token>& tokens) {
   const auto common = std::ranges::mismatch(found->second->tokens, tokens).in2 - tokens.begin();
   const auto count = static_cast<std::size_t>(common);
   if (count < found->second->tokens.size()) {
-    auto upper = std::make_unique<Node>();
-    upper->parent = at;
-    upper->tokens = found->second->tokens.first(count);
-    upper->tier = found->second->tier;
-    upper->is_on_disk = found->second->is_on_disk;
-    upper->is_stable = found->second->is_stable;
-    upper->requests = found->second->requests;
-    upper->conversations = found->second->conversations;
-    upper->last_used = found->second->last_used;
+    const Known& known = *found->second;
+    auto upper = std::make_unique<Node>(known, found->second->tokens.first(count));
     auto lower =
         std::exchange(found->second, std::move(upper)); // who stands at its end stays there
-    lower->parent = found->second.get();
     lower->tokens = lower->tokens.subspan(count);
     const Token first = lower->tokens.front();
     found->second->children.emplace(first, std::move(lower));
@@ -189,7 +190,6 @@ Node* PrefixOutlineBuilder::add(Node* behind, std::span<const Token> tokens, con
     if (!next) {
       auto& slot = behind->children[tokens.front()];
       slot = std::make_unique<Node>();
-      slot->parent = behind;
       slot->tokens = std::exchange(tokens, {});
       next = slot.get();
     }

@@ -1,5 +1,6 @@
 #include "prompt/volatile_spans.h"
 
+#include "text/letter_case.h"
 #include "text/paragraphs.h"
 
 #include <algorithm>
@@ -175,8 +176,7 @@ bool is_month(std::string_view word) {
   constexpr std::array kMonths = {"january",   "february", "march",    "april",
                                   "may",       "june",     "july",     "august",
                                   "september", "october",  "november", "december"};
-  std::string lower(word);
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string lower = text::in_lower_case(word);
   return word.size() >= 3 && std::ranges::any_of(kMonths, [&](std::string_view month) {
            return month == lower || (lower.size() <= 4 && month.starts_with(lower));
          });

@@ -1,5 +1,7 @@
 #include "telemetry/redaction.h"
 
+#include "text/letter_case.h"
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -44,13 +46,6 @@ bool is_word(char c) {
 }
 bool is_of_token(char c) {
   return is_word(c) || c == '-' || c == '.' || c == '/' || c == '+' || c == '=' || c == '~';
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
 }
 
 /// A word begins here; behind "\n" of a JSON text one does too.
@@ -99,7 +94,7 @@ void find_keys(std::string_view text, std::vector<Span>& found) {
 
 /// NAME=value, "name": "value", and the same within a JSON string.
 void find_named(std::string_view text, std::vector<Span>& found) {
-  const std::string lowered = lower(text);
+  const std::string lowered = text::in_lower_case(text);
   constexpr std::string_view kQuotes = "\\\"' ";
   for (const std::string_view name : kNames)
     for (std::size_t at = lowered.find(name); at != kNowhere; at = lowered.find(name, at + 1)) {
@@ -121,7 +116,7 @@ void find_named(std::string_view text, std::vector<Span>& found) {
 } // namespace
 
 bool is_secret_name(std::string_view name) {
-  const std::string lowered = lower(name);
+  const std::string lowered = text::in_lower_case(name);
   return std::ranges::any_of(std::array{"auth", "cookie", "key", "token", "secret", "password"},
                              [&lowered](const char* part) { return lowered.contains(part); });
 }

@@ -1,11 +1,11 @@
 #include "text/printable.h"
 
+#include "text/utf8.h"
+
 #include <cstddef>
 
 namespace anyclaude::text {
 namespace {
-
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD"; // U+FFFD
 
 bool is_between(char byte, unsigned char least, unsigned char most) {
   const auto value = static_cast<unsigned char>(byte);

@@ -1,12 +1,6 @@
 #include "text/utf8.h"
 
 namespace anyclaude::text {
-namespace {
-
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD"; // U+FFFD
-
-} // namespace
-
 void Utf8Splitter::begin_character(unsigned char byte, std::string& out) {
   lowest_ = 0x80;
   highest_ = 0xBF;

@@ -7,6 +7,9 @@
 
 namespace anyclaude::text {
 
+/// U+FFFD, for what cannot be shown.
+inline constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+
 /// Cuts a stream of bytes at the borders of code points: a token of a model may end in the middle
 /// of a character, and what goes into JSON must be whole. Bytes that can never become a character
 /// are replaced by U+FFFD, one for each maximal subpart of an ill-formed sequence (The Unicode

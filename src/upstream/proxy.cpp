@@ -89,9 +89,7 @@ bool means(std::string_view entry, const Origin& origin) {
 
 ProxyRules::ProxyRules(const std::function<const char*(const char*)>& environment) {
   const auto value = [&](std::string name) -> std::string {
-    std::string lower = name;
-    std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
-    for (const std::string& candidate : {lower, name})
+    for (const std::string& candidate : {text::in_lower_case(name), name})
       if (const char* found = environment(candidate.c_str()); found != nullptr && *found != '\0')
         return found;
     return {};

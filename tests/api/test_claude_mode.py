@@ -17,10 +17,8 @@ from daemon import Daemon, wait_for
 CONTRACT = pathlib.Path(__file__).resolve().parent.parent / "contract"
 sys.path.insert(0, str(CONTRACT))
 import recording_upstream as sent  # noqa: E402
-from recording import Recording  # noqa: E402
+from recording import KEY, LOGIN, Recording  # noqa: E402
 
-KEY = "sk-ant-api03-a-key-of-ones-own"
-BEARER = "sk-ant-oat01-a-login-of-ones-own"
 OUR_TOKEN = "our-own-token-0123456789"
 ONE_CONNECTIONS = {"connection", "keep-alive", "x-hop", "host", "content-length", "transfer-encoding"}
 STREAM_BODY = b'{"model":"claude-sonnet-4-5",  "stream":true, "messages":[{"role":"user","content":"h\\u00f6"}]}'
@@ -157,7 +155,7 @@ def test_an_answer_arrives_as_it_was_sent(gateway):
 
 def test_a_stream_arrives_as_it_was_sent(gateway):
     with Raw(gateway) as client:
-        client.send("POST", "/v1/messages?beta=true", [("authorization", f"Bearer {BEARER}")],
+        client.send("POST", "/v1/messages?beta=true", [("authorization", f"Bearer {LOGIN}")],
                     STREAM_BODY)
         status, headers, body = client.answer()
         assert (status, body) == (200, b"".join(sent.events()))
@@ -302,7 +300,7 @@ def test_a_thousand_streams_at_once_all_complete(gateway, upstream):
 def test_no_credential_is_in_any_file_of_the_daemon(gateway):
     """After all of the above, on every level of the log that is kept."""
     with Raw(gateway) as client:
-        client.send("POST", "/v1/messages", [("x-api-key", KEY), ("authorization", f"Bearer {BEARER}")],
+        client.send("POST", "/v1/messages", [("x-api-key", KEY), ("authorization", f"Bearer {LOGIN}")],
                     b"{}")
         client.answer()
     files = [path for path in gateway.home.rglob("*") if path.is_file()]
@@ -310,5 +308,5 @@ def test_no_credential_is_in_any_file_of_the_daemon(gateway):
     assert "/t/…/s/abc/v1/messages" in log, "requests are logged, without the token"
     for path in files:
         text = path.read_bytes()
-        for secret in (KEY, BEARER, OUR_TOKEN):
+        for secret in (KEY, LOGIN, OUR_TOKEN):
             assert secret.encode() not in text, f"{path} has a credential in it"

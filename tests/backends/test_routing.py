@@ -13,12 +13,11 @@ from clients import ask
 from daemon import wait_for
 from faulty_server import STREAM, chunk, events
 from llama_server import LlamaServer
-from recording import Recording
+from recording import KEY, Recording
 from scripts import SCRIPTS
 from vllm_server import VllmServer
 
 OUR_TOKEN = "our-own-token-0123456789"
-OWN_KEY = "sk-ant-api03-a-key-of-ones-own"
 SESSIONS = [f"session-{number}" for number in range(24)]
 
 
@@ -182,7 +181,7 @@ def claude(tmp_path):
 def ask_with_own_key(daemon, body):
     """As Claude Code does where the real Claude may answer: our token in the path, its key in a header."""
     return daemon.request("POST", f"/t/{daemon.token}/v1/messages", body, token=None,
-                          headers={"x-api-key": OWN_KEY})
+                          headers={"x-api-key": KEY})
 
 
 def test_a_rule_sends_one_model_to_the_real_claude_untouched(configured, contract, claude):
@@ -194,12 +193,12 @@ def test_a_rule_sends_one_model_to_the_real_claude_untouched(configured, contrac
     assert reply.status == 200 and reply.json()["id"] == "msg_02"
     seen = claude.last()
     assert base64.b64decode(seen["body"]) == body
-    assert dict(seen["headers"])["x-api-key"] == OWN_KEY
+    assert dict(seen["headers"])["x-api-key"] == KEY
     assert OUR_TOKEN not in json.dumps(claude.entries())
     assert ask_with_own_key(daemon, ask("Hello?")).json()["content"][0]["text"] == "Hello from the model."
     assert len(fleet.servers["main"].chats()) == 1
-    assert OWN_KEY not in json.dumps(fleet.servers["main"].chats()[0].headers)
-    assert OWN_KEY not in daemon.log() and OUR_TOKEN not in daemon.log()
+    assert KEY not in json.dumps(fleet.servers["main"].chats()[0].headers)
+    assert KEY not in daemon.log() and OUR_TOKEN not in daemon.log()
 
 
 def test_the_real_claude_stands_in_when_the_person_has_said_so(configured, contract, claude):
@@ -213,7 +212,7 @@ def test_the_real_claude_stands_in_when_the_person_has_said_so(configured, contr
     wait_for(lambda: ask_with_own_key(daemon, ask("Hello?")).status == 200, "somebody answers")
     seen = claude.last()
     assert json.loads(base64.b64decode(seen["body"]))["model"] == "claude-sonnet-4-5"
-    assert dict(seen["headers"])["x-api-key"] == OWN_KEY
+    assert dict(seen["headers"])["x-api-key"] == KEY
 
 
 def test_prompts_stay_here_unless_the_person_has_said_so(configured, contract, claude):

@@ -1,10 +1,15 @@
 """Fixtures of the tests with the real Claude Code."""
 
+import pathlib
 import subprocess
+import sys
 
 import pytest
 
 from person import CLAUDE, PROGRAM, Person, run, scripted_model
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "contract"))
+from recording import Recording  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):
@@ -16,6 +21,14 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def model(tmp_path_factory):
     return scripted_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def upstream(tmp_path):
+    """In the real Claude's place; keeps what it was sent."""
+    recording = Recording(tmp_path)
+    yield recording
+    recording.stop()
 
 
 @pytest.fixture

@@ -12,17 +12,7 @@ from person import CLAUDE, PROGRAM, run
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS), str(TESTS / "contract")]
 from daemon import Daemon  # noqa: E402
-from recording import Recording  # noqa: E402
-
-KEY = "sk-ant-api03-a-key-of-ones-own"
-LOGIN = "sk-ant-oat01-a-login-of-ones-own"
-
-
-@pytest.fixture
-def upstream(tmp_path):
-    recording = Recording(tmp_path)
-    yield recording
-    recording.stop()
+from recording import CREDENTIALS  # noqa: E402
 
 
 def ask(tmp_path, base_url, **credentials):
@@ -35,10 +25,7 @@ def ask(tmp_path, base_url, **credentials):
                cwd=home / "project", stdin=subprocess.DEVNULL)
 
 
-@pytest.mark.parametrize("variable, secret, header, value", [
-    ("ANTHROPIC_API_KEY", KEY, "x-api-key", KEY),
-    ("ANTHROPIC_AUTH_TOKEN", KEY, "authorization", f"Bearer {KEY}"),
-    ("CLAUDE_CODE_OAUTH_TOKEN", LOGIN, "authorization", f"Bearer {LOGIN}")])
+@pytest.mark.parametrize("variable, secret, header, value", CREDENTIALS)
 def test_claude_codes_own_credential_reaches_the_upstream(tmp_path, upstream, variable, secret, header,
                                                           value):
     daemon = Daemon(PROGRAM, tmp_path / "daemon", None,

@@ -11,22 +11,10 @@ from person import LAST_WORDS
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS), str(TESTS / "contract")]
-from recording import Recording  # noqa: E402
+from recording import CREDENTIALS, KEY  # noqa: E402
 from vllm_server import VllmServer  # noqa: E402
 
-KEY = "sk-ant-api03-a-key-of-ones-own"
-LOGIN = "sk-ant-oat01-a-login-of-ones-own"
-CREDENTIALS = [("ANTHROPIC_API_KEY", KEY, "x-api-key", KEY),
-               ("ANTHROPIC_AUTH_TOKEN", KEY, "authorization", f"Bearer {KEY}"),
-               ("CLAUDE_CODE_OAUTH_TOKEN", LOGIN, "authorization", f"Bearer {LOGIN}")]
 OPUS = '[[routes]]\nmodel = "*opus*"\nto = "claude"\n'
-
-
-@pytest.fixture
-def claude(tmp_path):
-    recording = Recording(tmp_path)
-    yield recording
-    recording.stop()
 
 
 @pytest.fixture
@@ -36,8 +24,8 @@ def server():
     serving.stop()
 
 
-def asked_for_messages(claude):
-    return [entry for entry in claude.entries() if entry["target"].startswith("/v1/messages")]
+def asked_for_messages(upstream):
+    return [entry for entry in upstream.entries() if entry["target"].startswith("/v1/messages")]
 
 
 def ask_opus(person, words, *arguments):
@@ -58,28 +46,28 @@ def everything_written(person):
 
 @pytest.mark.parametrize("variable, secret, header, value", CREDENTIALS)
 def test_a_route_to_the_real_claude_gets_the_login_and_no_other_server_does(
-        person, claude, server, variable, secret, header, value):
+        person, upstream, server, variable, secret, header, value):
     person.login = {variable: secret}
     person.options = ("--mode", "main")
     (person.files / "config.toml").write_text(
-        f'claude_url = "{claude.url}"\ntoken = "our-own-token-01234"\n'
+        f'claude_url = "{upstream.url}"\ntoken = "our-own-token-01234"\n'
         f'[backends.main]\nkind = "vllm"\nurl = "{server.url}"\n' + OPUS)
     assert person.ask("Say hello")["result"] == "Hello from the model."
-    assert not asked_for_messages(claude), "nothing left the machine"
+    assert not asked_for_messages(upstream), "nothing left the machine"
     assert ask_opus(person, "Say hello")["result"] == "Hello, wörld"
-    asked = asked_for_messages(claude)
+    asked = asked_for_messages(upstream)
     assert asked and all(headers_of(entry)[header] == value for entry in asked)
-    assert "our-own-token" not in json.dumps(claude.entries())
+    assert "our-own-token" not in json.dumps(upstream.entries())
     seen = repr(server.asked)
     assert server.chats() and secret not in seen and "our-own-token" not in seen
     assert secret not in everything_written(person) and "our-own-token" not in person.log()
 
 
-def test_our_own_engine_and_the_real_claude_in_one_session(person, claude):
+def test_our_own_engine_and_the_real_claude_in_one_session(person, upstream):
     person.login = {"ANTHROPIC_API_KEY": KEY}
-    (person.files / "config.toml").write_text(f'claude_url = "{claude.url}"\n' + OPUS)
+    (person.files / "config.toml").write_text(f'claude_url = "{upstream.url}"\n' + OPUS)
     assert person.ask("What is this folder for?")["result"] == LAST_WORDS
     there = ask_opus(person, "And now the large one", "--continue")
     assert there["result"] == "Hello, wörld"
-    assert len(person.records()) >= 1 and asked_for_messages(claude)
+    assert len(person.records()) >= 1 and asked_for_messages(upstream)
     assert KEY not in everything_written(person)

@@ -6,6 +6,13 @@ import socket
 import subprocess
 import sys
 
+# A person's own, each with the variable that brings it to Claude Code and the header it is sent in.
+KEY = "sk-ant-api03-a-key-of-ones-own"
+LOGIN = "sk-ant-oat01-a-login-of-ones-own"
+CREDENTIALS = [("ANTHROPIC_API_KEY", KEY, "x-api-key", KEY),
+               ("ANTHROPIC_AUTH_TOKEN", KEY, "authorization", f"Bearer {KEY}"),
+               ("CLAUDE_CODE_OAUTH_TOKEN", LOGIN, "authorization", f"Bearer {LOGIN}")]
+
 
 class Recording:
     def __init__(self, folder):

@@ -4,6 +4,8 @@ import json
 import socket
 import time
 
+import pytest
+
 from clients import ask
 from daemon import wait_for
 from raw_http import RawConnection
@@ -125,22 +127,17 @@ def test_bodies_that_are_too_large(harness):
             fault.told = refused(harness.daemon, head, 413)
 
 
-def test_json_that_is_too_deep(harness):
-    deep = b'{"model":"x","max_tokens":1,"messages":' + b"[" * 500_000
-    with harness.fault("JSON nested 500,000 deep") as fault:
+@pytest.mark.parametrize("name, body", [
+    ("JSON nested 500,000 deep", b'{"model":"x","max_tokens":1,"messages":' + b"[" * 500_000),
+    ("bodies that are not UTF-8",
+     b'{"model":"x","max_tokens":1,"messages":[{"role":"user","content":"\xff\xfe\xc3"}]}'),
+], ids=["too-deep", "no-text"])
+def test_bodies_that_cannot_be_read(harness, name, body):
+    with harness.fault(name) as fault:
         for _ in range(5):
             with RawConnection(harness.daemon) as connection:
-                head = connection.head(len(deep))
-            fault.told = refused(harness.daemon, head + deep, 400)
-
-
-def test_text_that_is_no_text(harness):
-    broken = b'{"model":"x","max_tokens":1,"messages":[{"role":"user","content":"\xff\xfe\xc3"}]}'
-    with harness.fault("bodies that are not UTF-8") as fault:
-        for _ in range(5):
-            with RawConnection(harness.daemon) as connection:
-                head = connection.head(len(broken))
-            fault.told = refused(harness.daemon, head + broken, 400)
+                head = connection.head(len(body))
+            fault.told = refused(harness.daemon, head + body, 400)
 
 
 def test_more_requests_than_the_queue_holds(harness):
