@@ -1,6 +1,7 @@
 #include "text/utf8.h"
 
 namespace anyclaude::text {
+
 void Utf8Splitter::begin_character(unsigned char byte, std::string& out) {
   lowest_ = 0x80;
   highest_ = 0xBF;
