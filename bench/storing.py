@@ -1,7 +1,8 @@
 """What storing costs: the same requests to a daemon that keeps prefixes on the disk and to one with
 --no-store, taking turns in one run. Each turn is several conversations one behind the other, so that
-what is copied and written of one is copied and written while the next one is answered. The longest gap
-between two pieces of an answer stands beside what copying one block takes: nothing else may hold it up.
+what is copied and written of one is copied and written while the next one is answered. What is left to
+write at the end of a turn is written before the other one's begins. The longest gap between two pieces of
+an answer stands beside what copying one block takes: nothing else may hold it up.
 
     ./dev bench storing [--rounds N] [--model F] [--json F]
 """
@@ -13,12 +14,13 @@ import statistics
 import tempfile
 
 from report import Report
-from servers import SERVERS, Setting, ask, progress
+from restart import BLOCK, block_files, wait_until_stored
+from servers import SERVERS, Setting, ask, progress, wait_for
 from ttft import long_winded, prose, request, user, words_for
 
 PROMPT = 3000  # tokens
 ANSWER = 96  # tokens
-CONVERSATIONS = 3  # in a turn
+CONVERSATIONS = 4  # in a turn
 
 
 def turn(report, server, who, number, words):
@@ -58,20 +60,33 @@ def main():
         try:
             words = words_for(plain, PROMPT, lambda n: request("Case x. " + prose(0, n), [user("What is it?")]))
             pairs = []
+            home = folder / "storing" / "anyclaude"
+            written_meanwhile = 0
+
+            def ask_storing(number):
+                nonlocal written_meanwhile
+                before = len(block_files(home))
+                figures = turn(report, storing, "storing", number, words)
+                written_meanwhile += len(block_files(home)) - before
+                wait_until_stored(home, (number + 1) * CONVERSATIONS * (PROMPT // BLOCK) * BLOCK)
+                wait_for(lambda: storing.metrics()["kv_unwritten_bytes"] == 0, "all is written")
+                return figures
+
             for number in range(options.rounds):
                 progress(f"round {number + 1} of {options.rounds}")
-                pair = [("storing", storing), ("no-store", plain)]
-                rates = {who: turn(report, server, who, number, words)
-                         for who, server in (pair if number % 2 == 0 else pair[::-1])}
-                pairs.append((rates["storing"], rates["no-store"]))
+                turns = [lambda: ask_storing(number), lambda: turn(report, plain, "no-store", number, words)]
+                if number % 2 == 0:
+                    pairs.append((turns[0](), turns[1]()))
+                else:
+                    pairs.append((turns[1](), turns[0]())[::-1])
             numbers = storing.metrics()
             copying = 1000 * numbers["kv_copy_seconds_total"] / numbers["kv_copied_blocks_total"]
         finally:
             storing.stop()
             plain.stop()
         report.add("storing", "copying_a_block", copying, "ms")
-        stored = list(folder.glob("storing/**/*.kv"))
-        assert len(stored) >= options.rounds * CONVERSATIONS * (PROMPT // 256), "not all was stored"
+        stored = block_files(home)
+        report.add("storing", "written_meanwhile", 100 * written_meanwhile / len(stored), "% of the blocks")
         report.add("storing", "stored", sum(path.stat().st_size for path in stored) / 1e6, "MB")
     for place, case in enumerate(("prefill", "decode")):
         values = [mine[place] / theirs[place] for mine, theirs in pairs]

@@ -42,7 +42,8 @@ endif()
 # minja is headers without a usable CMake package on every system; one file of ours includes it.
 find_path(MINJA_INCLUDE_DIR minja/chat-template.hpp REQUIRED)
 add_library(anyclaude_minja INTERFACE)
-target_include_directories(anyclaude_minja SYSTEM INTERFACE ${MINJA_INCLUDE_DIR})
+include(Minja)
+target_include_directories(anyclaude_minja SYSTEM INTERFACE ${MINJA_MENDED_DIR})
 target_link_libraries(anyclaude_minja INTERFACE nlohmann_json::nlohmann_json)
 
 find_path(BLAKE3_INCLUDE_DIR blake3.h REQUIRED)

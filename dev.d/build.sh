@@ -58,10 +58,11 @@ build() {
   step "Building ($1) in $(build_folder "$1")" locked configure_and_compile "$@"
 }
 
-command_build() {
+command_build() { # [PRESET [TARGET...]]
   local preset=${1:-release}
+  [ $# -eq 0 ] || shift
   case $preset in
-    release | debug | asan | tsan) build "$preset" ;;
+    release | debug | asan | tsan) build "$preset" "$@" ;;
     *) die "there is no preset '$preset'; release, debug, asan and tsan there are" ;;
   esac
 }
@@ -98,6 +99,12 @@ bench_program() {
   inside env PYTHONDONTWRITEBYTECODE=1 "ANYCLAUDE_BIN=$repository/build/bin/anyclaude" IS_SANDBOX=1 \
     ${claude_program:+"ANYCLAUDE_CLAUDE=$claude_program"} ${mlx_lm:+"ANYCLAUDE_MLX_LM=$mlx_lm"} \
     ${claude_code_router:+"ANYCLAUDE_CLAUDE_CODE_ROUTER=$claude_code_router"} python3 "$file" "$@"
+}
+
+# Long and judged: an hour of mixed traffic (tests/soak).
+command_soak() {
+  build release
+  inside env PYTHONDONTWRITEBYTECODE=1 python3 tests/soak/soak.py "$@"
 }
 
 command_bench() {

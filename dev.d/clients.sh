@@ -1,6 +1,7 @@
 # The clients that talk to our engine, the demo model they talk to, and `./dev run`.
 
 claude_code_version=${ANYCLAUDE_CLAUDE_CODE_VERSION:-2.1.330}
+earlier_claude_code_versions=(2.1.329 2.1.328) # for ./dev test versions
 node_sdk_version=1.12.0
 claude_code_router_version=2.0.0 # the last that is one program of its own
 axe_version=4.14.1
@@ -70,8 +71,8 @@ npm_package() {
 # Each ensure_ sets the variable above it; it stays empty where the package cannot be had.
 
 claude_program= # path of the pinned Claude Code
-ensure_claude_code() {
-  npm_package claude_program claude-code @anthropic-ai/claude-code "$claude_code_version"
+ensure_claude_code() { # [VERSION]
+  npm_package claude_program claude-code @anthropic-ai/claude-code "${1:-$claude_code_version}"
   [ -n "$claude_program" ] || return 0
   claude_program+=/node_modules/@anthropic-ai/claude-code-$(claude_code_platform)/claude
   [ -x "$claude_program" ] || die "npm installed no $claude_program"

@@ -115,7 +115,7 @@ passed_variables() {
       http_proxy | https_proxy | no_proxy | all_proxy | HTTP_PROXY | HTTPS_PROXY | NO_PROXY | ALL_PROXY | \
         SSL_CERT_FILE | SSL_CERT_DIR | NODE_EXTRA_CA_CERTS | REQUESTS_CA_BUNDLE | CURL_CA_BUNDLE | \
         npm_config_* | NPM_CONFIG_* | PIP_* | ANYCLAUDE_* | TERM | COLORTERM | CI | \
-        ASAN_OPTIONS | UBSAN_OPTIONS | TSAN_OPTIONS | LSAN_OPTIONS | GTEST_*)
+        ASAN_OPTIONS | UBSAN_OPTIONS | TSAN_OPTIONS | LSAN_OPTIONS | GTEST_* | RC_PARAMS)
         printf '%s=%s\0' "$name" "${!name}"
         ;;
     esac

@@ -65,21 +65,26 @@ run_group() {
   record_group "$name" $status $((SECONDS - began)) "$strict"
 }
 
-# run_beside FIRST SECOND: two commands that run groups, at once: most tests need one processor. The
-# first is not shown but for its results.
+# run_beside COMMAND...: commands that run groups, at once: most tests need one processor, and many
+# wait. Only the last is shown, of the others their results.
 run_beside() {
-  local lane status=0
+  local lane lanes=() status=0
   say "==> Testing, and beside it what is told of when it is over"
-  set -m # a process group of its own, to be ended with
-  (
-    is_shown=no
-    $1
-  ) &
-  lane=$!
+  set -m # process groups of their own, to be ended with
+  while [ $# -gt 1 ]; do
+    (
+      is_shown=no
+      $1
+    ) &
+    lanes+=($!)
+    shift
+  done
   set +m
-  watch_for_the_end "kill -- -$lane 2>/dev/null; say 'dev: interrupted';"
-  $2 || status=$?
-  wait $lane || status=$?
+  watch_for_the_end "kill -- ${lanes[*]/#/-} 2>/dev/null; say 'dev: interrupted';"
+  $1 || status=$?
+  for lane in "${lanes[@]}"; do
+    wait "$lane" || status=$?
+  done
   watch_for_the_end
   return $status
 }
@@ -97,10 +102,12 @@ run_gtest() { # NAME PROGRAM ARGS...
   run_group "$name" no "$program" "--gtest_output=xml:$results/$name.xml" "$@"
 }
 
+tested_program=build/bin/anyclaude
+
 run_pytest() { # NAME STRICT FOLDER ARGS...
   local name=$1 strict=$2 folder=$3
   shift 3
-  run_group "$name" "$strict" env "ANYCLAUDE_BIN=$repository/build/bin/anyclaude" \
+  run_group "$name" "$strict" env "ANYCLAUDE_BIN=$repository/$tested_program" \
     ${claude_program:+"ANYCLAUDE_CLAUDE=$claude_program"} ${node_sdk:+"ANYCLAUDE_NODE_SDK=$node_sdk"} \
     ${axe:+"ANYCLAUDE_AXE=$axe"} ${ANYCLAUDE_SCREENSHOTS:+"ANYCLAUDE_SCREENSHOTS=$ANYCLAUDE_SCREENSHOTS"} \
     ${debian12:+"ANYCLAUDE_DEBIAN12=$debian12"} ${sid_with_deb:+"ANYCLAUDE_SID=$sid_with_deb"} \
@@ -132,18 +139,23 @@ start_summary() {
   : >"$results/summary"
 }
 
+# The longest first, so that all lanes end at about the same time.
+usual_groups=(cli engine faults api dashboard backends modes unit docs)
+other_groups=(versions fuzz property package)
+
 test_groups() { # GROUP... -- ARGS
   local groups=() group
   while [ $# -gt 0 ] && [ "$1" != -- ]; do
-    case $1 in
-      unit | engine | api | backends | cli | faults | modes | dashboard | docs | property | package) groups+=("$1") ;;
-      *) die "there is no test group '$1'; unit, engine, api, backends, cli, faults, modes, dashboard, docs, property and package there are" ;;
+    case " ${usual_groups[*]} ${other_groups[*]} " in
+      *" $1 "*) groups+=("$1") ;;
+      *) die "there is no test group '$1'; there are: ${usual_groups[*]} ${other_groups[*]}" ;;
     esac
     shift
   done
   [ $# -eq 0 ] || shift
-  [ ${#groups[@]} -gt 0 ] || groups=(unit engine api backends cli faults modes dashboard docs)
+  [ ${#groups[@]} -gt 0 ] || groups=("${usual_groups[@]}")
   build release
+  case " ${groups[*]} " in *" fuzz "*) build fuzz $(fuzz_targets | sed 's/$/_fuzz/') ;; esac
   case " ${groups[*]} " in *" api "*) ensure_node_sdk ;; esac
   case " ${groups[*]} " in *" cli "* | *" faults "* | *" modes "*) ensure_claude_code ;; esac
   case " ${groups[*]} " in *" modes "*) ensure_mlx_servers ;; esac
@@ -151,27 +163,38 @@ test_groups() { # GROUP... -- ARGS
   case " ${groups[*]} " in *" package "*) ensure_packages ;; esac
   start_summary
   run_host_start
-  local with_models=() others=()
-  for group in "${groups[@]}"; do
-    case $group in
-      api | cli | faults | modes) with_models+=("$group") ;;
-      *) others+=("$group") ;;
-    esac
-  done
   gtest_and_pytest_args=("$@")
-  if [ ${#others[@]} -eq 0 ] || [ ${#with_models[@]} -eq 0 ]; then
-    run_groups "${groups[@]}"
+  put_in_line "${groups[@]}"
+  if [ ${#groups[@]} -eq 1 ]; then
+    run_line
   else
-    run_beside "run_groups ${others[*]}" "run_groups ${with_models[*]}"
+    run_beside run_line run_line run_line
   fi
   show_summary
 }
 
+# put_in_line GROUP...
+put_in_line() {
+  local group place=10
+  rm -rf "$results/line"
+  mkdir -p "$results/line"
+  for group in "${usual_groups[@]}" "${other_groups[@]}"; do
+    case " $* " in
+      *" $group "*)
+        : >"$results/line/$place-$group"
+        place=$((place + 1))
+        ;;
+    esac
+  done
+}
+
+# Runs what the other lane has not taken out of the line: only one can remove a file.
 gtest_and_pytest_args=()
-run_groups() {
-  local group
-  for group in "$@"; do
-    run_named_group "$group" ${gtest_and_pytest_args[@]+"${gtest_and_pytest_args[@]}"}
+run_line() {
+  local place
+  for place in "$results"/line/*; do
+    ! rm "$place" 2>/dev/null ||
+      run_named_group "${place##*-}" ${gtest_and_pytest_args[@]+"${gtest_and_pytest_args[@]}"}
   done
 }
 
@@ -185,14 +208,27 @@ run_named_group() { # GROUP ARGS
       run_gtest property-engine build/bin/engine_tests '--gtest_filter=*Property*' "$@"
       ;;
     api) run_pytest api "${node_sdk:+yes}" tests/api "$@" ;;
+    fuzz) run_fuzz_group ;;
     backends) run_pytest backends yes tests/backends "$@" ;;
     dashboard) run_pytest dashboard "${axe:+yes}" tests/browser "$@" ;;
     docs) run_pytest docs yes tests/docs "$@" ;;
     faults) run_pytest faults "${claude_program:+yes}" tests/faults "$@" ;;
     cli) run_pytest cli "${claude_program:+yes}" tests/cli "$@" ;;
     package) group_runner=on_host run_pytest package no tests/package "$@" ;;
+    versions) run_versions "$@" ;;
     modes) run_pytest modes "${claude_program:+${mlx_omni:+yes}}" tests/modes "$@" ;;
   esac
+}
+
+# What has to hold with earlier versions of Claude Code too.
+version_tests=(tests/cli/test_{conversation,sessions,subagent,terminal,tools}.py)
+
+run_versions() { # ARGS
+  local version claude_program
+  for version in "${earlier_claude_code_versions[@]}"; do
+    ensure_claude_code "$version"
+    run_pytest "cli-$version" "${claude_program:+yes}" "${version_tests[@]}" "$@"
+  done
 }
 
 # libllama, libggml and OpenMP are not built with the sanitizers; tests/*.supp name what is theirs.
@@ -205,6 +241,7 @@ test_sanitized() {
   export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
   export LSAN_OPTIONS=suppressions=$repository/tests/lsan.supp:print_suppressions=0
   export TSAN_OPTIONS=suppressions=$repository/tests/tsan.supp:halt_on_error=1:second_deadlock_stack=1
+  fewer_rounds
   for preset in asan tsan; do
     build $preset unit_tests engine_tests
   done
@@ -214,27 +251,82 @@ test_sanitized() {
   show_summary
 }
 
-run_suites() { # PRESET
-  local suite
-  for suite in unit engine; do
-    run_gtest "$1-$suite" "build/$1/bin/${suite}_tests" ${gtest_and_pytest_args[@]+"${gtest_and_pytest_args[@]}"}
-  done
+# Of what is random: every round takes five to ten times as long, and what it runs is the same code.
+fewer_rounds() {
+  export ANYCLAUDE_SCHEDULES=${ANYCLAUDE_SCHEDULES:-200} ANYCLAUDE_FUZZ_INPUTS=${ANYCLAUDE_FUZZ_INPUTS:-100}
+  export ANYCLAUDE_KILLS=${ANYCLAUDE_KILLS:-3} RC_PARAMS=${RC_PARAMS:-max_success=40}
 }
 
-# fuzz NAME [ARGS]: a target of tests/fuzz under libFuzzer, ASan and UBSan. Found inputs go to build/;
-# what is worth keeping is merged into the corpus by hand (-merge=1).
+run_suites() { # PRESET
+  run_suite "$1" unit
+  run_suite "$1" engine
+}
+
+run_suite() { # PRESET unit|engine
+  run_gtest "$1-$2" "build/$1/bin/$2_tests" ${gtest_and_pytest_args[@]+"${gtest_and_pytest_args[@]}"}
+}
+
+# Which of our lines and branches the tests reach: build/coverage/report/.
+test_coverage() {
+  fewer_rounds
+  build coverage unit_tests engine_tests anyclaude
+  ensure_node_sdk
+  start_summary
+  find build/coverage -name '*.gcda' -delete
+  tested_program=build/coverage/bin/anyclaude
+  run_beside "run_suite coverage engine" run_suites_of_the_program
+  inside python3 tests/coverage.py build/coverage build/coverage/report
+  show_summary
+}
+
+run_suites_of_the_program() {
+  run_suite coverage unit
+  run_pytest api no tests/api --ignore=tests/api/test_endurance.py --ignore=tests/api/test_resources.py # memory
+  run_pytest backends no tests/backends
+}
+
+fuzz_targets() { (cd tests/fuzz && printf '%s\n' *_fuzz.cpp | sed 's/_fuzz\.cpp$//'); }
+
+# run_fuzz_target NAME ARGS: a target of tests/fuzz under libFuzzer, ASan and UBSan. Inputs that reach
+# new code go to build/, and one that breaks something to build/fuzz/NAME-*; what is worth keeping is
+# merged into the corpus by hand (-merge=1).
+run_fuzz_target() {
+  local name=$1 found=build/fuzz/corpus/$1
+  shift
+  mkdir -p "$found"
+  inside env UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 "build/fuzz/bin/${name}_fuzz" \
+    -max_len=16384 -timeout=10 "-artifact_prefix=build/fuzz/$name-" "$@" "$found" "tests/fuzz/corpus/$name"
+}
+
 command_fuzz() {
-  local name=${1:-} found
-  [ -e "tests/fuzz/${name}_fuzz.cpp" ] ||
-    die "name one of these: $(cd tests/fuzz && printf '%s ' *_fuzz.cpp | sed 's/_fuzz\.cpp//g')"
+  local name=${1:-}
+  [ -e "tests/fuzz/${name}_fuzz.cpp" ] || die "name one of these: $(fuzz_targets | tr '\n' ' ')"
   shift
   prepare_environment
   build fuzz "${name}_fuzz"
-  found=build/fuzz/corpus/$name
-  mkdir -p "$found"
   [ $# -gt 0 ] || set -- -max_total_time=60
-  inside env UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 "build/fuzz/bin/${name}_fuzz" \
-    -max_len=8192 -artifact_prefix=build/fuzz/ "$@" "$found" "tests/fuzz/corpus/$name"
+  run_fuzz_target "$name" "$@"
+}
+
+# Every target for a short while, each a test of the group.
+fuzz_seconds=20
+run_fuzz_group() {
+  local name began=$SECONDS bad=0 count=0 log=$results/fuzz.log
+  say "==> Testing: fuzz"
+  : >"$log"
+  for name in $(fuzz_targets); do
+    count=$((count + 1))
+    if run_fuzz_target "$name" -max_total_time=$fuzz_seconds >"$results/fuzz-$name.log" 2>&1; then
+      say "    $name: $(tail -n 1 "$results/fuzz-$name.log")"
+    else
+      bad=$((bad + 1))
+      tail -n 60 "$results/fuzz-$name.log" >&2
+      note "$name: broken; ./dev fuzz $name INPUT runs an input of build/fuzz/ again"
+    fi
+    cat "$results/fuzz-$name.log" >>"$log"
+  done
+  printf '<testsuite tests="%s" failures="%s">\n' $count $bad >"$results/fuzz.xml"
+  record_group fuzz $bad $((SECONDS - began)) no
 }
 
 command_test() {
@@ -243,6 +335,8 @@ command_test() {
     shift
     [ "${1:-}" != -- ] || shift
     test_sanitized "$@"
+  elif [ "${1:-}" = --coverage ]; then
+    test_coverage
   else
     test_groups "$@"
   fi

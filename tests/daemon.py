@@ -33,6 +33,12 @@ def process_memory_kib(pid, name):
     raise AssertionError(f"/proc says no {name}")
 
 
+def metric_numbers(body):
+    """What GET /metrics answers, as {name: number}."""
+    lines = [line for line in body.decode().splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+
 @dataclasses.dataclass
 class Reply:
     """An HTTP answer that has been read to its end."""
@@ -201,8 +207,7 @@ class Daemon:
         """GET /metrics as {name: number}."""
         reply = self.request("GET", "/metrics")
         assert reply.status == 200, reply.body
-        lines = [line for line in reply.body.decode().splitlines() if not line.startswith("#")]
-        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+        return metric_numbers(reply.body)
 
     def memory_kib(self, name="VmRSS"):
         """Its own, as process_memory_kib says."""

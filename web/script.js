@@ -63,6 +63,46 @@ document.addEventListener("keydown", (event) => {
 // Without a script they are open, since the page is loaded anew every few seconds.
 for (const details of document.querySelectorAll("details")) details.open = false;
 
+// What somebody is in, by the keyboard or with the mouse, keeps its focus and its scrolling.
+const renew = (id, html) => {
+  const section = document.getElementById(id);
+  const scroll = section.querySelector(".scroll");
+  const left = scroll ? scroll.scrollLeft : 0;
+  const hadFocus = scroll && scroll === document.activeElement;
+  const details = section.querySelector("details");
+  const wasOpen = details && details.open;
+  const hadSummary = details && details.firstElementChild === document.activeElement;
+  const gone = section.contains(document.activeElement) ? document.activeElement.dataset : {};
+  section.innerHTML = html;
+  if (section.querySelector("details")) {
+    section.querySelector("details").open = wasOpen;
+    if (hadSummary) section.querySelector("summary").focus({ preventScroll: true });
+  }
+  const again = gone.path && sameStretch(gone);
+  if (again) again.focus({ preventScroll: true });
+  const renewed = section.querySelector(".scroll");
+  if (renewed) {
+    renewed.scrollLeft = left;
+    if (hadFocus) renewed.focus({ preventScroll: true });
+  }
+};
+
+// A click is a press and a release of the same element: what arrives between the two waits.
+let pressed = false;
+const waiting = new Map();
+const release = () => {
+  pressed = false;
+  setTimeout(() => { // behind the click
+    if (pressed) return;
+    for (const [id, html] of waiting) renew(id, html);
+    waiting.clear();
+  });
+};
+document.addEventListener("pointerdown", () => { pressed = true; });
+document.addEventListener("pointerup", release);
+document.addEventListener("pointercancel", release);
+window.addEventListener("blur", release);
+
 const freshness = document.getElementById("freshness");
 if (freshness) {
   const say = (words) => { freshness.textContent = words; };
@@ -71,26 +111,7 @@ if (freshness) {
   source.onerror = () => say("The server does not answer; trying again.");
   source.addEventListener("section", (event) => {
     const { id, html } = JSON.parse(event.data);
-    const section = document.getElementById(id);
-    // What somebody is in, by the keyboard or with the mouse, keeps its focus and its scrolling.
-    const scroll = section.querySelector(".scroll");
-    const left = scroll ? scroll.scrollLeft : 0;
-    const hadFocus = scroll && scroll === document.activeElement;
-    const details = section.querySelector("details");
-    const wasOpen = details && details.open;
-    const hadSummary = details && details.firstElementChild === document.activeElement;
-    const gone = section.contains(document.activeElement) ? document.activeElement.dataset : {};
-    section.innerHTML = html;
-    if (section.querySelector("details")) {
-      section.querySelector("details").open = wasOpen;
-      if (hadSummary) section.querySelector("summary").focus({ preventScroll: true });
-    }
-    const again = gone.path && sameStretch(gone);
-    if (again) again.focus({ preventScroll: true });
-    const renewed = section.querySelector(".scroll");
-    if (renewed) {
-      renewed.scrollLeft = left;
-      if (hadFocus) renewed.focus({ preventScroll: true });
-    }
+    if (pressed) waiting.set(id, html);
+    else renew(id, html);
   });
 }

@@ -48,12 +48,12 @@ class DeepseekBody : public CallBody {
     if (trim(rest).starts_with(kBegin))
       skip_blank(rest);
     take(rest, kBegin);
-    const auto brace = rest.find('{');
-    if (brace == std::string_view::npos)
-      return at_end || rest.size() > kLongestHead ? Step::no_call : Step::more;
-    const auto head = rest.substr(0, brace);
+    const auto brace = find_near(rest, "{", kLongestHead, at_end);
+    if (!brace)
+      return Step::more;
+    const auto head = rest.substr(0, *brace);
     const auto separator = head.find(kSeparator);
-    if (separator == std::string_view::npos || head.size() > kLongestHead)
+    if (*brace == std::string_view::npos || separator == std::string_view::npos)
       return Step::no_call;
     auto name = trim(head.substr(0, separator));
     auto behind = trim(head.substr(separator + kSeparator.size()));
@@ -63,7 +63,7 @@ class DeepseekBody : public CallBody {
     }
     if (!is_tool_name(name) || (!behind.empty() && behind != kFence && behind != "```json"))
       return Step::no_call;
-    rest.remove_prefix(brace);
+    rest.remove_prefix(*brace);
     text = rest;
     writer.begin_call(name);
     writer.input_begins(text);

@@ -50,13 +50,13 @@ class GemmaBody : public CallBody {
       return Step::more;
     if (!take(rest, kCall))
       return Step::no_call;
-    const auto end = rest.find_first_of("{<\n");
-    if (end == std::string_view::npos && !at_end && rest.size() < kLongestHead)
+    const auto end = find_any_near(rest, "{<\n", kLongestHead, at_end);
+    if (!end)
       return Step::more;
-    const auto name = trim(rest.substr(0, end));
-    if (end == std::string_view::npos || rest[end] != '{' || !is_tool_name(name))
+    const auto name = trim(rest.substr(0, *end));
+    if (*end == std::string_view::npos || rest[*end] != '{' || !is_tool_name(name))
       return Step::no_call;
-    rest.remove_prefix(end);
+    rest.remove_prefix(*end);
     text = rest;
     writer.begin_call(name);
     writer.input_begins(text);

@@ -129,14 +129,14 @@ class GenericBody : public CallBody {
       if (!take(rest, ","))
         break;
       skip_blank(rest);
-      const auto colon = rest.find(':');
-      if (colon == std::string_view::npos && !at_end && rest.size() < 64)
+      const auto colon = find_near(rest, ":", kLongestCallKey, at_end);
+      if (!colon)
         return Step::more;
-      if (colon == std::string_view::npos || !rest.starts_with('"'))
+      if (*colon == std::string_view::npos || !rest.starts_with('"'))
         break;
-      if (!trim(rest.substr(0, colon)).starts_with("\"content\""))
+      if (!trim(rest.substr(0, *colon)).starts_with("\"content\""))
         break;
-      rest.remove_prefix(colon + 1);
+      rest.remove_prefix(*colon + 1);
       LenientJson json;
       std::string value;
       json.read(rest, at_end, value);

@@ -24,11 +24,13 @@ class GlmBody : public CallBody {
   Step begin(std::string_view& text, bool at_end, Writer& writer) {
     std::string_view rest = text;
     skip_blank(rest);
-    const auto end = rest.find_first_of("\n<");
-    if (end == std::string_view::npos)
-      return at_end || rest.size() > kLongestName ? Step::no_call : Step::more;
-    const auto name = trim(rest.substr(0, end));
-    rest.remove_prefix(end);
+    const auto end = find_any_near(rest, "\n<", kLongestName, at_end);
+    if (!end)
+      return Step::more;
+    if (*end == std::string_view::npos)
+      return Step::no_call;
+    const auto name = trim(rest.substr(0, *end));
+    rest.remove_prefix(*end);
     skip_blank(rest);
     const auto& syntax = glm_syntax();
     if (rest.empty()

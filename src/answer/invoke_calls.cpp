@@ -47,14 +47,15 @@ class InvokeBody : public CallBody {
   Step begin(std::string_view& text, std::string_view rest, bool at_end, Writer& writer) {
     take(rest, open_);
     const auto quote = rest.find('"');
-    const auto close = rest.find('>');
-    if (close == std::string_view::npos && !at_end && rest.size() < kLongestName)
+    const auto close = find_near(rest, ">", kLongestName, at_end);
+    if (!close)
       return Step::more;
-    if (close == std::string_view::npos || quote > close || !is_tool_name(rest.substr(0, quote)) ||
-        !trim(rest.substr(quote + 1, close - quote - 1)).empty())
+    if (*close == std::string_view::npos || quote > *close ||
+        !is_tool_name(rest.substr(0, quote)) ||
+        !trim(rest.substr(quote + 1, *close - quote - 1)).empty())
       return Step::no_call;
     const auto name = rest.substr(0, quote);
-    rest.remove_prefix(close + 1);
+    rest.remove_prefix(*close + 1);
     arguments_ = TaggedArguments(syntax_);
     arguments_.begin(writer.begin_call(name));
     writer.input_begins(rest);

@@ -62,6 +62,9 @@ CallBody::Step JsonCall::read(std::string_view& text, bool at_end, Writer& write
   if (state_ == State::arguments)
     if (const Step step = arguments(text, at_end, writer); step != Step::done)
       return step;
+  if (state_ == State::string_end)
+    if (const Step step = string_end(text, at_end); step != Step::done)
+      return step;
   return state_ == State::tail ? tail(text, at_end) : Step::done;
 }
 
@@ -113,11 +116,13 @@ CallBody::Step JsonCall::header(std::string_view& text, bool at_end, Header& fou
 /// One member of the call's object.
 CallBody::Step JsonCall::member(std::string_view& text, bool at_end, Header& found) {
   const LenientJson::Syntax syntax{options_.closers, {}};
-  const auto colon = text.find(':');
-  if (colon == std::string_view::npos)
-    return at_end || text.size() > 64 ? Step::no_call : Step::more;
-  const auto key = unquoted(text.substr(0, colon));
-  std::string_view rest = text.substr(colon + 1);
+  const auto colon = find_near(text, ":", kLongestCallKey, at_end);
+  if (!colon)
+    return Step::more;
+  if (*colon == std::string_view::npos)
+    return Step::no_call;
+  const auto key = unquoted(text.substr(0, *colon));
+  std::string_view rest = text.substr(*colon + 1);
   skip_blank(rest);
   if (rest.empty())
     return at_end ? Step::no_call : Step::more;
@@ -210,13 +215,20 @@ CallBody::Step JsonCall::arguments(std::string_view& text, bool at_end, Writer& 
     writer.input(piece);
     return Step::more;
   }
-  if (as_string_)
-    while (!string_over_ && !text.empty())
-      decode(text, true);
   const bool cut = !input_.complete() && input_.in_string();
   input_.close(piece);
   writer.input(piece);
   writer.end_call(cut);
+  state_ = as_string_ ? State::string_end : State::tail;
+  return Step::done;
+}
+
+/// What the string of the arguments has behind them is nobody's.
+CallBody::Step JsonCall::string_end(std::string_view& text, bool at_end) {
+  decode(text, at_end);
+  decoded_.clear();
+  if (!string_over_ && !at_end)
+    return Step::more;
   state_ = State::tail;
   return Step::done;
 }
@@ -239,13 +251,13 @@ CallBody::Step JsonCall::tail(std::string_view& text, bool at_end) {
     }
     if (!take(rest, ","))
       break; // brackets are missing
-    const auto colon = rest.find(':');
-    if (colon == std::string_view::npos && !at_end && rest.size() < 64)
+    const auto colon = find_near(rest, ":", kLongestCallKey, at_end);
+    if (!colon)
       return Step::more;
-    if (colon == std::string_view::npos || !trim(rest).starts_with('"'))
+    if (*colon == std::string_view::npos || !trim(rest).starts_with('"'))
       break;
-    const auto key = unquoted(rest.substr(0, colon));
-    rest.remove_prefix(colon + 1);
+    const auto key = unquoted(rest.substr(0, *colon));
+    rest.remove_prefix(*colon + 1);
     std::string value;
     const Step step = whole_value(rest, at_end, {options_.closers, {}}, value);
     if (step == Step::more)

@@ -3,11 +3,15 @@
 #include "answer/call_body.h"
 #include "answer/lenient_json.h"
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace anyclaude::answer {
+
+/// Bytes within which a key of a call's object ends, with the blanks around it.
+constexpr std::size_t kLongestCallKey = 64;
 
 /// Reads one call written as a JSON object: {"name": …, "arguments": {…}}. The arguments may be
 /// called "parameters", "input" or "args", may stand before the name, may be a string that holds
@@ -28,7 +32,7 @@ class JsonCall : public CallBody {
   bool begun() const { return state_ != State::header; }
 
  private:
-  enum class State { header, arguments, tail, done };
+  enum class State { header, arguments, string_end, tail, done };
   struct Header {
     std::string name;
     std::string arguments;        // complete ones, as strict JSON
@@ -40,6 +44,7 @@ class JsonCall : public CallBody {
   Step header(std::string_view& text, bool at_end, Header& found);
   Step member(std::string_view& text, bool at_end, Header& found);
   Step arguments(std::string_view& text, bool at_end, Writer& writer);
+  Step string_end(std::string_view& text, bool at_end);
   Step tail(std::string_view& text, bool at_end);
   void decode(std::string_view& text, bool at_end);
 

@@ -46,10 +46,12 @@ class MistralBody : public CallBody {
 
   /// f[ARGS]{…}; models have been seen to leave [ARGS] out.
   Step begin(std::string_view& text, bool at_end, Writer& writer) {
-    const auto brace = text.find('{');
-    const auto head = text.substr(0, brace);
-    if (brace == std::string_view::npos)
-      return at_end || head.size() > kLongestHead ? Step::no_call : Step::more;
+    const auto brace = find_near(text, "{", kLongestHead, at_end);
+    if (!brace)
+      return Step::more;
+    if (*brace == std::string_view::npos)
+      return Step::no_call;
+    const auto head = text.substr(0, *brace);
     const auto arguments = head.find(kArguments);
     auto name = trim(head.substr(0, arguments));
     if (const auto id = name.find(kId); id != std::string_view::npos) {
@@ -62,7 +64,7 @@ class MistralBody : public CallBody {
       return Step::no_call;
     if (!is_tool_name(name))
       return Step::no_call;
-    text.remove_prefix(brace);
+    text.remove_prefix(*brace);
     writer.begin_call(name);
     writer.input_begins(text);
     input_.emplace(LenientJson::Syntax{{kMarker}, {}});

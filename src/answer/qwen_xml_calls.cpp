@@ -43,17 +43,17 @@ class QwenXmlBody : public CallBody {
       if (!take(rest, kOpen))
         return Step::no_call;
     }
-    const auto close = rest.find('>');
-    if (close == std::string_view::npos && !at_end && rest.size() < kLongestName)
+    const auto close = find_near(rest, ">", kLongestName, at_end);
+    if (!close)
       return Step::more;
-    if (close == std::string_view::npos || close > kLongestName)
+    if (*close == std::string_view::npos)
       return Step::no_call;
-    auto name = trim(rest.substr(0, close));
+    auto name = trim(rest.substr(0, *close));
     if (name.size() > 2 && name.starts_with('"') && name.ends_with('"'))
       name = name.substr(1, name.size() - 2);
     if (!is_tool_name(name) || (bare_ && !writer.tools()->find(name)))
       return Step::no_call;
-    rest.remove_prefix(close + 1);
+    rest.remove_prefix(*close + 1);
     arguments_.begin(writer.begin_call(name));
     writer.input_begins(rest);
     text = rest;

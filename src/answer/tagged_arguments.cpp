@@ -19,8 +19,7 @@ std::string_view plain_key(std::string_view key) {
   key = trim(key);
   if (key.size() > 1 && key.starts_with('"') && key.ends_with('"'))
     key = key.substr(1, key.size() - 2);
-  const bool is_key = key.size() <= kLongestKey && key.find_first_of("\"<>\n") == npos;
-  return is_key ? key : std::string_view{};
+  return key.find_first_of("\"<>\n") == npos ? key : std::string_view{};
 }
 
 } // namespace
@@ -131,20 +130,21 @@ bool TaggedArguments::end(Writer& writer, bool cut) {
 
 bool TaggedArguments::open_value(std::string_view& text, bool at_end, Writer& writer) {
   std::string_view rest = text.substr(syntax_.key_open.size());
-  const auto close = rest.find(syntax_.key_close);
-  if (close == npos && !at_end && rest.size() < kLongestKey)
+  const auto close = find_near(rest, syntax_.key_close, kLongestKey, at_end);
+  if (!close)
     return false;
-  const std::string key(close == npos ? std::string_view{} : plain_key(rest.substr(0, close)));
+  const std::string key(*close == npos ? std::string_view{} : plain_key(rest.substr(0, *close)));
   if (key.empty()) // no tag of an argument: what follows is text
     return end(writer, true);
-  rest.remove_prefix(close + syntax_.key_close.size());
+  rest.remove_prefix(*close + syntax_.key_close.size());
   kind_ = kind_of(key);
   if (kind_ == Kind::choice)
     choices_ = (*schema_of(key))["enum"];
   if (syntax_.value_open == ">") { // attributes of the opening tag; DeepSeek's tell the type
-    const auto end = rest.find('>');
-    if (end == npos && !at_end && rest.size() < kLongestKey)
+    const auto found = find_near(rest, ">", kLongestKey, at_end);
+    if (!found)
       return false;
+    const auto end = *found;
     const auto attributes = trim(rest.substr(0, end));
     if (attributes == "string=\"true\"" && kind_ != Kind::choice)
       kind_ = Kind::string;
@@ -173,10 +173,12 @@ bool TaggedArguments::open_value(std::string_view& text, bool at_end, Writer& wr
 int TaggedArguments::ends_here(std::string_view rest, bool at_end) const {
   if (rest.starts_with(syntax_.key_open)) {
     const auto behind = rest.substr(syntax_.key_open.size());
-    const auto close = behind.find(syntax_.key_close);
-    if (close == npos)
-      return at_end || behind.size() > kLongestKey ? no : unknown;
-    const std::string key(plain_key(behind.substr(0, close)));
+    const auto close = find_near(behind, syntax_.key_close, kLongestKey, at_end);
+    if (!close)
+      return unknown;
+    if (*close == npos)
+      return no;
+    const std::string key(plain_key(behind.substr(0, *close)));
     return kind_of(key) != Kind::unknown && !given_.contains(key) ? yes : no;
   }
   if (take(rest, syntax_.end)) {

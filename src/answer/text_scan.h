@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -30,6 +31,27 @@ inline bool take(std::string_view& text, std::string_view marker) {
 /// Whether the whole text may become the beginning of `marker` with more text.
 inline bool may_become(std::string_view text, std::string_view marker, bool at_end) {
   return !at_end && text.size() < marker.size() && marker.starts_with(text);
+}
+
+/// Where `marker` begins, within the first `longest` bytes of the text or not at all (npos): so the
+/// answer is the same wherever the text is cut. Nothing while more text may show it.
+inline std::optional<std::size_t> find_near(std::string_view text, std::string_view marker,
+                                            std::size_t longest, bool at_end) {
+  const std::string_view front = text.substr(0, longest + marker.size());
+  const auto at = front.find(marker);
+  if (at == std::string_view::npos && !at_end && front.size() < longest + marker.size())
+    return std::nullopt;
+  return at;
+}
+
+/// The same of the first of some characters.
+inline std::optional<std::size_t> find_any_near(std::string_view text, std::string_view characters,
+                                                std::size_t longest, bool at_end) {
+  const std::string_view front = text.substr(0, longest + 1);
+  const auto at = front.find_first_of(characters);
+  if (at == std::string_view::npos && !at_end && front.size() <= longest)
+    return std::nullopt;
+  return at;
 }
 
 /// Length of the longest end of `text` that begins `marker` without being all of it.

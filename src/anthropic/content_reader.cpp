@@ -50,6 +50,12 @@ std::vector<Block> ContentReader::blocks(const Json& value, const Path& at,
     reader_.fail(at, "Input should be a valid string or a list of content blocks");
     return out;
   }
+  blocks_ += value.size();
+  if (blocks_ > kMaxBlocks) {
+    reader_.fail(at,
+                 "A request should have at most " + std::to_string(kMaxBlocks) + " content blocks");
+    return out;
+  }
   out.reserve(value.size());
   for (std::size_t i = 0; i < value.size(); ++i) {
     const Path here = at / i;
@@ -98,6 +104,9 @@ ResultBlock ContentReader::shared_block(const std::string& type, const Json& val
   if (type == "document") {
     return document(value, at);
   }
+  if (type == "search_result") {
+    return search_result(value, at);
+  }
   if (type == "tool_reference") {
     return ToolReferenceBlock{reader_.required_string(value, "tool_name", at)};
   }
@@ -137,7 +146,32 @@ ResultBlock ContentReader::image(const Json& value, const Path& at) {
                                   ", not supported by this server]");
 }
 
-/// A document of plain text is text; any other has a form that only Anthropic's servers read.
+/// The text of a string or of a list of blocks; a placeholder stands for what is no text.
+std::string ContentReader::text_of(const Json& value, const Path& at) {
+  std::string out;
+  for (const ResultBlock& block : result_content(value, at)) {
+    out += out.empty() ? "" : "\n\n";
+    if (const auto* text = std::get_if<TextBlock>(&block)) {
+      out += text->text;
+    } else if (const auto* other = std::get_if<UnsupportedBlock>(&block)) {
+      out += other->description;
+    } else {
+      out += unsupported("image", "[an image]").description;
+    }
+  }
+  return out;
+}
+
+ResultBlock ContentReader::search_result(const Json& value, const Path& at) {
+  std::string out = reader_.required_string(value, "title", at);
+  out += "\n" + reader_.required_string(value, "source", at);
+  if (const Json* content = reader_.required(value, "content", at)) {
+    out += "\n\n" + text_of(*content, at / "content");
+  }
+  return TextBlock{std::move(out)};
+}
+
+/// A document of text is text; any other has a form that only Anthropic's servers read.
 ResultBlock ContentReader::document(const Json& value, const Path& at) {
   const Json* source = reader_.required(value, "source", at);
   const Path here = at / "source";
@@ -145,10 +179,18 @@ ResultBlock ContentReader::document(const Json& value, const Path& at) {
     return TextBlock{};
   }
   const std::string type = reader_.required_string(*source, "type", here);
-  std::string title = reader_.optional_string(value, "title", at);
+  const std::string title = reader_.optional_string(value, "title", at);
+  const std::string context = reader_.optional_string(value, "context", at);
+  std::string about;
+  for (const std::string& part : {title, context}) {
+    about += part.empty() ? "" : part + "\n\n";
+  }
   if (type == "text") {
-    std::string data = reader_.required_string(*source, "data", here);
-    return TextBlock{title.empty() ? std::move(data) : title + "\n\n" + data};
+    return TextBlock{about + reader_.required_string(*source, "data", here)};
+  }
+  if (type == "content") {
+    const Json* content = reader_.required(*source, "content", here);
+    return TextBlock{about + (content == nullptr ? "" : text_of(*content, here / "content"))};
   }
   std::string description = "[a document";
   if (!title.empty() && title.size() <= 200) {

@@ -3,6 +3,7 @@
 #include "anthropic/messages.h"
 #include "anthropic/schema_reader.h"
 
+#include <cstddef>
 #include <map>
 #include <string>
 #include <vector>
@@ -35,12 +36,15 @@ class ContentReader {
   ResultBlock shared_block(const std::string& type, const Json& value, const Path& at);
   ResultBlock image(const Json& value, const Path& at);
   ResultBlock document(const Json& value, const Path& at);
+  ResultBlock search_result(const Json& value, const Path& at);
+  std::string text_of(const Json& value, const Path& at);
   ContentBlock tool_use(const Json& value, const Path& at);
   ContentBlock tool_result(const Json& value, const Path& at);
   UnsupportedBlock unsupported(const std::string& type, std::string description);
 
   SchemaReader& reader_;
   bool caching_ = false;
+  std::size_t blocks_ = 0;                  // in lists, so far
   std::map<std::string, int> placeholders_; // type -> how many
 };
 

@@ -114,6 +114,13 @@ struct Request {
 
 enum class RequestKind { messages, count_tokens };
 
+/// How many of each one request may have; a body of 32 MiB could hold over a million of the
+/// smallest. Messages: https://docs.anthropic.com/en/api/messages; the others are ours.
+inline constexpr std::size_t kMaxMessages = 100'000;
+inline constexpr std::size_t kMaxBlocks = 100'000; // of all messages and tool results together
+inline constexpr std::size_t kMaxTools = 10'000;
+inline constexpr std::size_t kMaxStopSequences = 1'000;
+
 /// Reads a request body. Unknown keys are ignored. Malformed input is an invalid_request error
 /// whose message begins with the path of the offending value, such as
 /// "messages.2.content.0.tool_use_id: Field required". Thread-safe.

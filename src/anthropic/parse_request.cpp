@@ -103,6 +103,9 @@ void RequestReader::system(const Json& body) {
     reader_.fail(at, "Input should be a valid string or a list of text blocks");
     return;
   }
+  if (!reader_.is_short(*value, at, kMaxBlocks)) {
+    return;
+  }
   for (std::size_t i = 0; i < value->size(); ++i) {
     const Json& block = (*value)[i];
     const Path here = at / i;
@@ -121,7 +124,7 @@ void RequestReader::system(const Json& body) {
 void RequestReader::messages(const Json& body) {
   const Json* value = reader_.required(body, "messages", root_);
   const Path at = root_ / "messages";
-  if (value == nullptr || !reader_.is_array(*value, at)) {
+  if (value == nullptr || !reader_.is_array(*value, at, kMaxMessages)) {
     return;
   }
   if (value->empty()) {
@@ -155,7 +158,7 @@ Message RequestReader::message(const Json& value, const Path& at) {
 void RequestReader::tools(Json& body) {
   Json* value = SchemaReader::optional(body, "tools");
   const Path at = root_ / "tools";
-  if (value == nullptr || !reader_.is_array(*value, at)) {
+  if (value == nullptr || !reader_.is_array(*value, at, kMaxTools)) {
     return;
   }
   request_.tools.reserve(value->size());
@@ -255,10 +258,11 @@ void RequestReader::thinking(const Json& body) {
     request_.thinking.kind = Thinking::Kind::enabled;
   } else if (type == "disabled") {
     request_.thinking.kind = Thinking::Kind::disabled;
-  } else if (type == "adaptive") {
+  } else if (type == "adaptive" || type == "between_tools") { // no local model can be told when
     request_.thinking.kind = Thinking::Kind::adaptive;
   } else {
-    reader_.fail(at / "type", "Input should be 'adaptive', 'disabled' or 'enabled'");
+    reader_.fail(at / "type",
+                 "Input should be 'adaptive', 'between_tools', 'disabled' or 'enabled'");
   }
   // Anthropic asks for at least 1,024; a small local model may do well with fewer.
   request_.thinking.budget_tokens = static_cast<int>(
@@ -312,7 +316,7 @@ void RequestReader::sampling(const Json& body) {
 void RequestReader::stop_sequences(const Json& body) {
   const Json* value = SchemaReader::optional(body, "stop_sequences");
   const Path at = root_ / "stop_sequences";
-  if (value == nullptr || !reader_.is_array(*value, at)) {
+  if (value == nullptr || !reader_.is_array(*value, at, kMaxStopSequences)) {
     return;
   }
   for (std::size_t i = 0; i < value->size(); ++i) {

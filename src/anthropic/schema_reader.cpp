@@ -152,11 +152,19 @@ bool SchemaReader::is_object(const Json& value, const Path& at) {
   return value.is_object();
 }
 
-bool SchemaReader::is_array(const Json& value, const Path& at) {
+bool SchemaReader::is_short(const Json& array, const Path& at, std::size_t most) {
+  if (array.size() > most) {
+    fail(at, "List should have at most " + std::to_string(most) + " items, not " +
+                 std::to_string(array.size()));
+  }
+  return array.size() <= most;
+}
+
+bool SchemaReader::is_array(const Json& value, const Path& at, std::size_t most) {
   if (!value.is_array()) {
     fail(at, "Input should be a valid list");
   }
-  return value.is_array();
+  return value.is_array() && is_short(value, at, most);
 }
 
 } // namespace anyclaude::anthropic

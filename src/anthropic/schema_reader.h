@@ -53,7 +53,8 @@ class SchemaReader {
                                         double lowest, double highest);
 
   bool is_object(const Json& value, const Path& at); // else a failure
-  bool is_array(const Json& value, const Path& at);
+  bool is_array(const Json& value, const Path& at, std::size_t most);
+  bool is_short(const Json& array, const Path& at, std::size_t most);
   std::string string_value(const Json& value, const Path& at);
 
  private:

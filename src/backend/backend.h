@@ -76,6 +76,8 @@ struct EngineNumbers {
   std::uint64_t copied_blocks = 0;       // out of the KV cache
   double copying_seconds = 0;            // that it took, between batches
   std::uint64_t unstored_tokens = 0;     // worth keeping, and could not be stored
+  std::size_t replay_bytes = 0;          // of answers that are remembered in host memory
+  std::size_t tokenized_bytes = 0;       // of texts that are remembered there with their tokens
   bool store_is_inert = false;           // should have stored something, and has stored nothing
 };
 

@@ -23,9 +23,15 @@ const Json* member(const Json& object, const char* key) {
   return found == object.end() || found->is_null() ? nullptr : &*found;
 }
 
+/// A number of tokens; what cannot be one is as if it were not there.
 void take_count(const Json& object, const char* key, std::optional<std::int64_t>& into) {
-  if (const Json* value = member(object, key); value != nullptr && value->is_number_integer())
-    into = value->get<std::int64_t>();
+  constexpr std::int64_t kMost = std::int64_t{1} << 40;
+  const Json* value = member(object, key);
+  if (value == nullptr || !value->is_number_integer())
+    return;
+  const auto count = value->get<std::int64_t>();
+  if (count >= 0 && count <= kMost)
+    into = count;
 }
 
 /// Text, or the texts of a list of parts.

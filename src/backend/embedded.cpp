@@ -215,10 +215,12 @@ class Answer {
 
 class EmbeddedGeneration : public Generation {
  public:
-  explicit EmbeddedGeneration(std::unique_ptr<engine::Engine::Handle> handle)
-      : handle_(std::move(handle)) {}
+  EmbeddedGeneration(std::unique_ptr<TenantShare::Place> place,
+                     std::unique_ptr<engine::Engine::Handle> handle)
+      : place_(std::move(place)), handle_(std::move(handle)) {}
 
  private:
+  std::unique_ptr<TenantShare::Place> place_;
   std::unique_ptr<engine::Engine::Handle> handle_;
 };
 
@@ -248,6 +250,12 @@ prompt::Tokenizer tokenizer_of(const engine::Model& model) {
   return tokenizer;
 }
 
+/// Places for one tenant: some are left for others whatever it asks.
+int places_of_one(const engine::EngineOptions& options) {
+  constexpr double kShare = 0.75;
+  return std::max(1, static_cast<int>(kShare * (options.max_running + options.max_queued)));
+}
+
 } // namespace
 
 /// What is made once, when the model is loaded; constant from then on.
@@ -259,10 +267,10 @@ struct Embedded::Prepared {
 };
 
 Embedded::Embedded(engine::EngineOptions options, prompt::PromptOptions prompts)
-    : prompt_options_(std::move(prompts)), model_id_(options.model.stem().string()),
-      model_time_(modification_time(options.model)), model_file_(options.model),
-      cache_folder_(options.cache_folder), prepared_(std::make_unique<Prepared>()),
-      watch_([this](std::int32_t token) {
+    : share_(places_of_one(options)), prompt_options_(std::move(prompts)),
+      model_id_(options.model.stem().string()), model_time_(modification_time(options.model)),
+      model_file_(options.model), cache_folder_(options.cache_folder),
+      prepared_(std::make_unique<Prepared>()), watch_([this](std::int32_t token) {
         return kv::is_image(token) ? "[image]" : engine_.model().piece(token);
       }),
       engine_(preparing(std::move(options))) {}
@@ -337,6 +345,7 @@ std::vector<ModelInfo> Embedded::models() const {
 
 std::optional<EngineNumbers> Embedded::engine_numbers() const {
   const engine::SchedulerStats stats = engine_.stats();
+  const auto builder = prompts();
   return EngineNumbers{.running = stats.running,
                        .queued = stats.queued,
                        .computed_tokens = stats.computed_tokens,
@@ -360,6 +369,8 @@ std::optional<EngineNumbers> Embedded::engine_numbers() const {
                        .copied_blocks = stats.copied_blocks,
                        .copying_seconds = stats.copying_ms / 1000,
                        .unstored_tokens = stats.lost_tokens,
+                       .replay_bytes = builder ? (*builder)->remembered_bytes() : 0,
+                       .tokenized_bytes = builder ? (*builder)->tokenized_bytes() : 0,
                        .store_is_inert = engine::is_store_inert(stats)};
 }
 
@@ -380,6 +391,10 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
   const auto builder = prompts();
   if (!builder)
     return std::unexpected(builder.error());
+  auto place = share_.take(caller.tenant); // before the work that a prompt is
+  if (!place)
+    return refuse(ErrorKind::rate_limit, "too many requests with this token are under way or "
+                                         "waiting; try again soon");
   if (auto answer = unavailable_server_tool(request, caller)) {
     for (auto& event : *answer)
       sink(std::move(event));
@@ -438,7 +453,7 @@ Embedded::start(const anthropic::Request& request, const Caller& caller, EventSi
                      engine::JobEvent event) { (*answer)(std::move(event)); };
   auto handle = engine_.submit(std::move(job));
   if (handle)
-    return std::make_unique<EmbeddedGeneration>(std::move(*handle));
+    return std::make_unique<EmbeddedGeneration>(std::move(place), std::move(*handle));
   if (handle.error() == engine::Engine::Refusal::queue_full)
     return refuse(ErrorKind::rate_limit, "too many requests are waiting; try again soon");
   return refuse(ErrorKind::overloaded, "the server is shutting down");

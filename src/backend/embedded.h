@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backend/backend.h"
+#include "backend/tenant_share.h"
 #include "engine/engine.h"
 #include "prompt/prompt_builder.h"
 #include "prompt/prompt_watch.h"
@@ -41,6 +42,7 @@ class Embedded : public Backend {
   engine::EngineOptions preparing(engine::EngineOptions options);
   void prepare(const engine::Model& model, int context_tokens);
 
+  TenantShare share_;
   prompt::PromptOptions prompt_options_;
   std::string model_id_;
   std::int64_t model_time_ = 0; // of the file, seconds

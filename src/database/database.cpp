@@ -49,7 +49,11 @@ bool Connection::run(const char* sql) {
   return sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr) == SQLITE_OK;
 }
 
+/// The file's own header may forbid to write to it, which is as good as damage.
 int Connection::error() const {
+  if (sqlite3_extended_errcode(handle_.get()) == SQLITE_READONLY &&
+      ::access(sqlite3_db_filename(handle_.get(), "main"), W_OK) == 0)
+    return SQLITE_CORRUPT;
   return sqlite3_errcode(handle_.get());
 }
 

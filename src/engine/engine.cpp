@@ -1,5 +1,6 @@
 #include "engine/engine.h"
 
+#include "engine/available_memory.h"
 #include "engine/llama_decoder.h"
 #include "engine/model_fingerprint.h"
 #include "engine/open_store.h"
@@ -9,7 +10,6 @@
 
 #include <ggml.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -17,7 +17,6 @@
 #include <cstdio>
 #include <deque>
 #include <format>
-#include <fstream>
 #include <limits>
 #include <mutex>
 #include <thread>
@@ -39,20 +38,6 @@ constexpr std::size_t kMostStretches = 200; // of an outline
 constexpr auto kOutlineAge = std::chrono::milliseconds(500);
 constexpr auto kOutlineWait = std::chrono::milliseconds(100);
 constexpr float kProgressStep = 0.01F; // of loading, between two changes of the status
-
-/// Bytes of RAM that can be had without swapping.
-std::uint64_t available_memory() {
-  std::ifstream file("/proc/meminfo");
-  for (std::string name, unit; file >> name;) {
-    std::uint64_t kib = 0;
-    file >> kib;
-    std::getline(file, unit);
-    if (name == "MemAvailable:")
-      return kib * 1024;
-  }
-  return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
-         static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) / 2;
-}
 
 /// Why a pool of this size cannot be, empty when it may. Asked for more than there is, some systems
 /// give it and kill the process once it is touched.

@@ -11,7 +11,7 @@ namespace anyclaude::engine {
 
 namespace {
 
-constexpr double kShare = 0.04;         // of the computing time that copying may take
+constexpr double kShare = 0.01;         // of the computing time that copying may take
 constexpr std::size_t kProbeSteps = 16; // of the pool: the least between two probes
 constexpr int kReadAhead = 16;          // blocks that are read before they are wanted, of at most
 constexpr std::size_t kReadAheadBytes = 128U << 20; // together
@@ -109,14 +109,23 @@ void PrefixMover::remember(const std::string& tenant, std::span<const Token> tok
 void PrefixMover::computed(int tokens, std::size_t span, double milliseconds) {
   costs_.computed(tokens, span, milliseconds);
   has_measured_ = true;
-  credit_ = std::min(kMostCredit, credit_ + kShare * milliseconds);
+  const double block = block_time();
+  const double most =
+      answering_ && block > 0 ? block : kMostCredit; // else all at an answer's begin
+  credit_ = std::min(most, credit_ + kShare * milliseconds);
   copied_ = false;
 }
 
-void PrefixMover::between_batches() {
-  store_.pump();
+/// Milliseconds that copying a block is expected to take.
+double PrefixMover::block_time() const {
   const auto bytes = static_cast<std::size_t>(bytes_per_token_ * store_.block_tokens());
-  if (!copied_ && credit_ > 0 && credit_ >= costs_.export_time(bytes).value_or(0)) {
+  return costs_.export_time(bytes).value_or(0);
+}
+
+void PrefixMover::between_batches() {
+  store_.computing(true);
+  store_.pump();
+  if (!copied_ && credit_ > 0 && credit_ >= block_time()) {
     const double started = options_.now();
     copy_next();
     credit_ -= options_.now() - started;
@@ -125,6 +134,7 @@ void PrefixMover::between_batches() {
 
 bool PrefixMover::work_while_idle() {
   answering_ = false;
+  store_.computing(false);
   store_.pump();
   if (copy_next())
     return true;

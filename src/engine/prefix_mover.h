@@ -136,6 +136,7 @@ class PrefixMover {
  private:
   void read_rates();
   void keep_rates();
+  double block_time() const;
 
   bool has_measured_ = false; // since the rates were kept
   double credit_ = 0;         // milliseconds that copying may take between batches

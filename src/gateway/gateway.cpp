@@ -12,6 +12,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <charconv>
 #include <format>
 #include <utility>
 
@@ -170,6 +171,12 @@ bool Gateway::admit(const HttpRequest& request, Responder& responder) const {
     reply.headers.emplace_back("allow", allowed);
     return refuse(std::move(reply));
   }
+  if (route.endpoint == Endpoint::messages || route.endpoint == Endpoint::count_tokens) {
+    if (const auto error = no_memory(request)) {
+      spdlog::warn("{}", error->message);
+      return refuse(error_reply(*error, request_id, options_.retry_after));
+    }
+  }
   return true;
 }
 
@@ -218,6 +225,27 @@ void Gateway::handle(HttpRequest request, const std::shared_ptr<Responder>& clie
   case Endpoint::unknown:
     break; // never admitted
   }
+}
+
+/// Refusing one request is better than being ended with all others. What one takes: its JSON, its
+/// prompt and its tokens at once, and the answer. A body of unknown length counts as none.
+std::optional<Error> Gateway::no_memory(const HttpRequest& request) const {
+  constexpr std::uint64_t kOfAny = 16U << 20; // bytes
+  constexpr std::uint64_t kOfEachByte = 16;
+  std::size_t body = 0;
+  const std::string_view stated = request.header("content-length");
+  std::from_chars(stated.data(), stated.data() + stated.size(), body);
+  const std::uint64_t needed =
+      kOfAny + kOfEachByte * std::min(body, options_.http.limits.body_bytes);
+  const std::uint64_t left = options_.memory_left ? options_.memory_left() : needed;
+  if (left >= needed) {
+    return std::nullopt;
+  }
+  return Error{
+      ErrorKind::overloaded,
+      std::format("This machine (or the daemon's container) has {} MiB of memory left, and "
+                  "this request may take {} MiB. End something else, or try again later.",
+                  left >> 20, needed >> 20)};
 }
 
 void Gateway::messages(const Asked& asked) {

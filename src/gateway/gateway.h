@@ -33,6 +33,9 @@ struct GatewayOptions {
   /// The real Claude, where requests may go to it (docs/claude-mode.md).
   std::optional<PassThroughOptions> cloud{};
   DashboardOptions dashboard{};
+  /// Bytes that this process can take before the system ends it. Asked for every message that is
+  /// answered here, on any thread. Empty: as much as is wanted.
+  std::function<std::uint64_t()> memory_left{};
   /// Shown the body of every request for a message that our backend answers, on any thread; for a
   /// benchmark's own daemon, since it holds what was said. Empty: nobody is.
   std::function<void(const std::string& body)> on_message_body{};
@@ -73,6 +76,7 @@ class Gateway {
 
   bool admit(const HttpRequest& request, Responder& responder) const;
   void handle(HttpRequest request, const std::shared_ptr<Responder>& client);
+  std::optional<anthropic::Error> no_memory(const HttpRequest& request) const;
   void messages(const Asked& asked);
   void answer(const Asked& asked, const anthropic::Request& request, const backend::Caller& caller);
   std::shared_ptr<MessageAnswer> begin_answer(const Asked& asked,

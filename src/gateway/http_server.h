@@ -79,8 +79,8 @@ struct HttpLimits {
   std::size_t connections = 2048; // one more is answered 503
   std::chrono::seconds header_time{30};
   std::chrono::seconds body_time{120};
-  std::chrono::seconds idle_time{120};  // between requests of one connection
-  std::chrono::seconds write_time{120}; // without any progress
+  std::chrono::seconds idle_time{120}; // between requests of one connection
+  std::chrono::seconds write_time{60}; // without any progress
   /// What a refused client still sends is taken until it pauses so long, or for body_time: a client
   /// that sends everything before it reads would otherwise see a reset instead of the answer.
   std::chrono::seconds linger_time{5};

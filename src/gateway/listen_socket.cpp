@@ -124,6 +124,9 @@ std::expected<int, int> accept_connection(int listening) {
   set_flag(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, 10);
   set_flag(descriptor, IPPROTO_TCP, TCP_KEEPCNT, 3);
 #endif
+#ifdef TCP_USER_TIMEOUT // keepalive rests while something that was sent is not confirmed
+  set_flag(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, 60'000); // milliseconds
+#endif
 #ifdef SO_NOSIGPIPE
   set_flag(descriptor, SOL_SOCKET, SO_NOSIGPIPE, 1);
 #endif

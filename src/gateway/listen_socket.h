@@ -19,8 +19,9 @@ struct ListenSocket {
 /// port 0 takes any free one. The error is a sentence with the address and the reason.
 std::expected<ListenSocket, std::string> listen_on(const std::string& host, std::uint16_t port);
 
-/// The next waiting connection: not blocking, TCP_NODELAY, and with TCP keepalive, so that a peer
-/// whose machine vanished is noticed within about a minute. The error is an errno value.
+/// The next waiting connection: not blocking, TCP_NODELAY, and with TCP keepalive and, on Linux, a
+/// limit of the time that what was sent stays unconfirmed, so that a peer whose machine vanished is
+/// noticed within about a minute. The error is an errno value.
 std::expected<int, int> accept_connection(int listening);
 
 /// Raises this process's soft limit of open files, as far as the hard one lets it, so that `count`

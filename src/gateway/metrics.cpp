@@ -112,6 +112,12 @@ void add_engine(MetricsText& text, const backend::EngineNumbers& engine) {
   text.counter("kv_unstored_tokens_total",
                "Tokens of prefixes worth keeping that could not be stored.",
                engine.unstored_tokens);
+  text.gauge("replay_bytes",
+             "Host memory that remembered answers take, to go on with their very tokens.",
+             engine.replay_bytes);
+  text.gauge("tokenized_bytes",
+             "Host memory that texts of prompts take, remembered with their tokens.",
+             engine.tokenized_bytes);
   text.gauge("kv_store_inert",
              "1 while much was computed since the start and nothing was stored on the disk.",
              engine.store_is_inert ? 1 : 0);

@@ -218,6 +218,11 @@ void list_files(const fs::path& folder, std::vector<fs::path>& blocks,
   }
 }
 
+/// Whether a folder that one may not write to for this reason can be read all the same.
+bool leaves_reading(int error) {
+  return error == EWOULDBLOCK || error == EACCES || error == EROFS;
+}
+
 } // namespace
 
 std::expected<std::unique_ptr<BlockFiles>, std::string>
@@ -228,8 +233,8 @@ BlockFiles::open(const fs::path& root, const std::string& fingerprint, const std
   files->folder_ = files->root_ / files->fingerprint_.hex().substr(0, 32);
   if (!make_folder(root))
     return std::unexpected(problem(root, errno));
-  if (!files->acquire() && errno != EWOULDBLOCK && errno != EACCES && errno != EROFS)
-    return std::unexpected(problem(files->lock_name(), errno));
+  if (const auto acquired = files->acquire(); !acquired && !leaves_reading(acquired.error()))
+    return std::unexpected(problem(files->lock_name(), acquired.error()));
   auto salt = salt_of(root, files->may_write());
   if (!salt)
     return std::unexpected(salt.error());
@@ -249,22 +254,21 @@ fs::path BlockFiles::lock_name() const {
 }
 
 /// The kernel gives the lock back whichever way its process ends.
-bool BlockFiles::acquire() {
+std::expected<void, int> BlockFiles::acquire() {
   if (may_write())
-    return true;
+    return {};
   const int descriptor = ::open(lock_name().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (descriptor < 0)
-    return false;
+    return std::unexpected(errno);
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     const int error = errno;
     ::close(descriptor);
-    errno = error;
-    return false;
+    return std::unexpected(error);
   }
   lock_ = descriptor;
   if (index_)
     index_->may_write(true);
-  return true;
+  return {};
 }
 
 BlockFiles::~BlockFiles() {
@@ -301,9 +305,19 @@ bool BlockFiles::has(const BlockKey& key) const {
   return fs::exists(path(key), error);
 }
 
+/// Others may remove the folder between any two steps, and twice over (`anyclaude cache clear`).
 std::expected<void, int>
 BlockFiles::write_parts(const BlockKey& key,
                         std::initializer_list<std::span<const std::byte>> parts) const {
+  auto written = write_file(key, parts);
+  for (int more = 2; more > 0 && !written && written.error() == ENOENT; --more)
+    written = write_file(key, parts);
+  return written;
+}
+
+std::expected<void, int>
+BlockFiles::write_file(const BlockKey& key,
+                       std::initializer_list<std::span<const std::byte>> parts) const {
   const fs::path name = path(key);
   const fs::path pending = pending_name(name);
   const auto failed = [&] {

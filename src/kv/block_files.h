@@ -36,8 +36,8 @@ class BlockFiles {
   BlockFiles& operator=(const BlockFiles&) = delete;
 
   bool may_write() const { return lock_ >= 0; }
-  /// Tries to become the one that writes this model's; whether it is.
-  bool acquire();
+  /// Tries to become the one that writes this model's. The error is errno; EWOULDBLOCK: another is.
+  std::expected<void, int> acquire();
   /// Secret of this folder, made with it: see root_key().
   const std::string& salt() const { return salt_; }
   const std::filesystem::path& folder() const { return folder_; }
@@ -93,6 +93,8 @@ class BlockFiles {
   std::filesystem::path lock_name() const;
   std::expected<void, int>
   write_parts(const BlockKey& key, std::initializer_list<std::span<const std::byte>> parts) const;
+  std::expected<void, int>
+  write_file(const BlockKey& key, std::initializer_list<std::span<const std::byte>> parts) const;
   bool make_shard(const std::filesystem::path& shard) const;
 
   std::filesystem::path root_;

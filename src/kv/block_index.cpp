@@ -130,12 +130,12 @@ void BlockIndex::failed(int failure) {
     database::remove_database(file_);
 }
 
-/// Hands every row to `each`.
+/// Hands every row to `each`. False where they are not all there are.
 template <class Each>
-void BlockIndex::query(const char* sql, const Each& each) {
+bool BlockIndex::query(const char* sql, const Each& each) {
   const std::scoped_lock lock(mutex_);
   if (!open())
-    return;
+    return false;
   int result = SQLITE_OK;
   {
     Statement statement(*connection_, sql);
@@ -145,11 +145,12 @@ void BlockIndex::query(const char* sql, const Each& each) {
   }
   if (result != SQLITE_DONE)
     failed(result);
+  return result == SQLITE_DONE;
 }
 
 BlockIndex::Rows BlockIndex::read() {
   Rows rows;
-  query("SELECT key, header, hits, last_used, stable FROM blocks", [&rows](const Statement& row) {
+  const auto add = [&rows](const Statement& row) {
     BlockKey key;
     const auto bytes = row.bytes(0);
     if (bytes.size() != key.bytes.size())
@@ -158,8 +159,9 @@ BlockIndex::Rows BlockIndex::read() {
     const auto header = row.bytes(1);
     rows[key] = {{header.begin(), header.end()},
                  {unsigned_number(row.integer(2)), row.integer(3), row.integer(4) != 0}};
-  });
-  return rows;
+  };
+  // Not a part of them: what the caller misses it puts into the new index, and nothing else.
+  return query("SELECT key, header, hits, last_used, stable FROM blocks", add) ? rows : Rows();
 }
 
 BlockIndex::About BlockIndex::about() {

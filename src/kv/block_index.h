@@ -92,7 +92,7 @@ class BlockIndex {
   void failed(int failure);
   int write(const Pending& pending);
   template <class Each>
-  void query(const char* sql, const Each& each);
+  bool query(const char* sql, const Each& each);
 
   std::filesystem::path file_;
   std::mutex waiting_; // of pending_ and may_write_

@@ -483,6 +483,11 @@ void BlockStore::write(Entry& entry) {
     note_use(entry);
 }
 
+void BlockStore::computing(bool any) {
+  if (disk_)
+    disk_->computing(any);
+}
+
 void BlockStore::pump() {
   if (!disk_)
     return;

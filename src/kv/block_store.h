@@ -160,6 +160,9 @@ class BlockStore {
   /// Waits until a block that is coming is there, or for so long.
   void wait(const BlockKey& key, std::chrono::milliseconds at_most);
 
+  /// See DiskTier::computing().
+  void computing(bool any);
+
   /// Hears what the disk has done, and gives it what it could not take before. Quick; to be called
   /// now and then.
   void pump();

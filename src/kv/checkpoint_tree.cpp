@@ -1,8 +1,9 @@
 #include "kv/checkpoint_tree.h"
 
+#include "kv/tree_holders.h"
+
 #include <algorithm>
 #include <ranges>
-#include <set>
 #include <stdexcept>
 #include <tuple>
 #include <utility>
@@ -372,13 +373,7 @@ void CheckpointTree::clear_idle() {
 }
 
 std::size_t CheckpointTree::held() const {
-  std::set<const Node*> seen;
-  std::size_t cells = 0;
-  for (const Holder& holder : holders_)
-    if (holder.node && holder.running)
-      for (const Node* node = holder.node; node && seen.insert(node).second; node = node->parent)
-        cells += node->tokens.size();
-  return cells;
+  return held_cells(holders_);
 }
 
 int CheckpointTree::length(SequenceId sequence) const {
@@ -386,8 +381,7 @@ int CheckpointTree::length(SequenceId sequence) const {
 }
 
 int CheckpointTree::running() const {
-  return static_cast<int>(std::ranges::count_if(
-      holders_, [](const Holder& holder) { return holder.node && holder.running; }));
+  return running_sequences(holders_);
 }
 
 void CheckpointTree::show(PrefixOutlineBuilder& outline) const {

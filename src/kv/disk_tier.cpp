@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <format>
 #include <utility>
 
@@ -23,6 +24,13 @@ void give_way() {
   constexpr int kNice = 10; // a tenth of what others get; with 19 it would be next to nothing
   ::setpriority(PRIO_PROCESS, 0, kNice);
 #endif
+}
+
+/// Of a processor, by the calling thread.
+std::chrono::nanoseconds time_used() {
+  timespec used{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
 }
 
 } // namespace
@@ -49,6 +57,12 @@ bool DiskTier::is_off() const {
   return off_ && std::chrono::steady_clock::now() < off_until_;
 }
 
+void DiskTier::computing(bool any) {
+  const std::scoped_lock lock(mutex_);
+  if (std::exchange(is_computing_, any) && !any)
+    changed_.notify_all();
+}
+
 bool DiskTier::write(BlockPointer block, double seconds) {
   const std::scoped_lock lock(mutex_);
   const std::uint64_t bytes = block->bytes();
@@ -62,8 +76,11 @@ bool DiskTier::write(BlockPointer block, double seconds) {
   return true;
 }
 
+/// What still waits to be written never is: it may be what somebody wants to be rid of.
 void DiskTier::remove(const BlockKey& key) {
   const std::scoped_lock lock(mutex_);
+  if (waiting_bytes_ > 0)
+    give_up([&key](const Block& block) { return block.key == key; });
   changes_.push_back(Remove{key});
   changed_.notify_all();
 }
@@ -92,12 +109,27 @@ std::vector<DiskTier::Outcome> DiskTier::outcomes() {
   return std::exchange(outcomes_, {});
 }
 
-/// Waits for the next change, and meanwhile brings the index up to date. Nothing: it is the end.
+/// Waits for the next change that may be made now, and meanwhile brings the index up to date.
+/// Nothing: it is the end.
 std::optional<DiskTier::Change> DiskTier::next_change() {
   std::unique_lock lock(mutex_);
   const auto any = [this] { return stopping_ || !changes_.empty(); };
+  const auto has_work = [&] { return any() || index_is_behind_; };
+  const auto at_once = [this] {
+    return stopping_ || !is_computing_ || waiting_bytes_ > options_.queue_bytes / 8;
+  };
   for (;;) {
-    changed_.wait(lock, [&] { return any() || index_is_behind_; });
+    if (retry_is_due_ && Clock::now() >= off_until_) {
+      retry_is_due_ = false;
+      lock.unlock();
+      if (options_.on_outcome)
+        options_.on_outcome();
+      lock.lock();
+    }
+    if (!retry_is_due_)
+      changed_.wait(lock, has_work);
+    else if (!changed_.wait_until(lock, off_until_, has_work))
+      continue;
     if (index_is_behind_ && (Clock::now() >= flushed_ + options_.flush ||
                              !changed_.wait_until(lock, flushed_ + options_.flush, any))) {
       index_is_behind_ = false;
@@ -110,6 +142,7 @@ std::optional<DiskTier::Change> DiskTier::next_change() {
       continue;
     if (changes_.empty())
       return std::nullopt;
+    changed_.wait_until(lock, rested_, at_once);
     Change next = std::move(changes_.front());
     changes_.pop_front();
     index_is_behind_ = true;
@@ -119,8 +152,13 @@ std::optional<DiskTier::Change> DiskTier::next_change() {
 
 void DiskTier::run_writer() {
   give_way();
-  while (const auto next = next_change())
+  auto before = time_used();
+  while (const auto next = next_change()) {
     change(*next);
+    const auto after = time_used();
+    rested_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                 (after - std::exchange(before, after)) * (1 / options_.share - 1));
+  }
   files_->index().flush();
 }
 
@@ -132,6 +170,7 @@ void DiskTier::change(const Change& change) {
   if (const auto* removed = std::get_if<Remove>(&change)) {
     if (files_->acquire())
       files_->remove(removed->key);
+    tell_outcomes(); // of what waited
     return;
   }
   if (const auto* rates = std::get_if<Rates>(&change)) {
@@ -141,11 +180,11 @@ void DiskTier::change(const Change& change) {
   }
   const auto& [block, seconds] = std::get<Write>(change);
   // Another process that writes is no trouble: it stores the same.
-  std::expected<void, int> written = std::unexpected(0);
-  if (files_->acquire())
+  auto written = files_->acquire();
+  if (written)
     written = files_->write(*block, seconds);
-  else if (errno != EWOULDBLOCK)
-    written = std::unexpected(errno);
+  else if (written.error() == EWOULDBLOCK)
+    written = std::unexpected(0);
   if (written)
     worked();
   else
@@ -155,8 +194,29 @@ void DiskTier::change(const Change& change) {
     waiting_bytes_ -= block->bytes();
     outcomes_.push_back({block->key, block_file_size(*block), written.has_value()});
   }
+  tell_outcomes();
+}
+
+void DiskTier::tell_outcomes() {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (outcomes_.empty())
+      return;
+  }
   if (options_.on_outcome)
     options_.on_outcome();
+}
+
+/// Takes blocks out of the queue. With the lock held.
+void DiskTier::give_up(const std::function<bool(const Block&)>& which) {
+  std::erase_if(changes_, [&](const Change& change) {
+    const auto* write = std::get_if<Write>(&change);
+    if (!write || !which(*write->block))
+      return false;
+    waiting_bytes_ -= write->block->bytes();
+    outcomes_.push_back({write->block->key, block_file_size(*write->block), false});
+    return true;
+  });
 }
 
 /// Switches writing off, and gives up what waits for it.
@@ -165,16 +225,9 @@ void DiskTier::failed(int error) {
   {
     const std::scoped_lock lock(mutex_);
     first = !off_;
-    off_ = true;
+    off_ = retry_is_due_ = true;
     off_until_ = std::chrono::steady_clock::now() + options_.retry;
-    std::erase_if(changes_, [this](const Change& change) {
-      const auto* write = std::get_if<Write>(&change);
-      if (write) {
-        waiting_bytes_ -= write->block->bytes();
-        outcomes_.push_back({write->block->key, block_file_size(*write->block), false});
-      }
-      return write != nullptr;
-    });
+    give_up([](const Block& /*any*/) { return true; });
   }
   if (first && options_.on_trouble)
     options_.on_trouble(error == 0 ? std::string("another process writes to it")

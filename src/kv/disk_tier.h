@@ -19,15 +19,16 @@
 namespace anyclaude::kv {
 
 struct DiskTierOptions {
-  std::uint64_t queue_bytes = 256U << 20;  // of cells that wait to be written
-  int readers = 2;                         // threads, so that one checks while one reads
+  std::uint64_t queue_bytes = 256U << 20; // of cells that wait to be written
+  double share = 0.04; // of a processor's time that writing takes while others compute
+  int readers = 2;     // threads, so that one checks while one reads
   std::chrono::milliseconds retry{15'000}; // after an error, until writing is tried again
   std::chrono::milliseconds flush{2'000};  // how long the index may be behind
   /// Called once when writing fails, and once when it works again. On the writer's thread.
-  std::function<void(const std::string& what)> on_trouble;
-  std::function<void()> on_recovery;
-  /// Called when outcomes() has something new. On the writer's thread.
-  std::function<void()> on_outcome;
+  std::function<void(const std::string& what)> on_trouble{};
+  std::function<void()> on_recovery{};
+  /// Called when outcomes() has something new, and when is_off() is over. On the writer's thread.
+  std::function<void()> on_outcome{};
 };
 
 /// Writes and reads block files on threads of its own, so that neither the engine's thread nor
@@ -41,6 +42,11 @@ class DiskTier {
   DiskTier& operator=(const DiskTier&) = delete;
 
   const BlockFiles& files() const { return *files_; }
+
+  /// Whether processors are wanted for computing. Writing takes a small share of one then, so that
+  /// what was computed is written bit by bit and the rest once that is over; unless an eighth of
+  /// what may wait does.
+  void computing(bool any);
 
   /// Takes a block to be written. False when it cannot be now: too much waits, or writing is off.
   bool write(BlockPointer block, double seconds);
@@ -103,6 +109,8 @@ class DiskTier {
   void run_reader();
   std::optional<Change> next_change();
   void change(const Change& change);
+  void tell_outcomes();
+  void give_up(const std::function<bool(const Block&)>& which);
   void failed(int error);
   void worked();
 
@@ -114,9 +122,12 @@ class DiskTier {
   bool stopping_ = false;
   bool off_ = false;
   Clock::time_point off_until_;
+  bool retry_is_due_ = false; // and nobody was told so far that is_off() is over
   std::deque<Change> changes_;
   bool index_is_behind_ = false;
+  bool is_computing_ = false;
   Clock::time_point flushed_; // the writer's alone
+  Clock::time_point rested_;  // the writer's alone: when it may go on while others compute
   std::uint64_t waiting_bytes_ = 0;
   std::vector<Outcome> outcomes_;
   std::deque<BlockKey> wanted_;

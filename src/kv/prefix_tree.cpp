@@ -1,10 +1,10 @@
 #include "kv/prefix_tree.h"
 
 #include "kv/image_tokens.h"
+#include "kv/tree_holders.h"
 
 #include <algorithm>
 #include <ranges>
-#include <set>
 #include <stdexcept>
 #include <utility>
 
@@ -356,13 +356,7 @@ void PrefixTree::move_out(SequenceId sequence) {
 }
 
 std::size_t PrefixTree::held() const {
-  std::set<const Node*> seen;
-  std::size_t cells = 0;
-  for (const Holder& holder : holders_)
-    if (holder.node && holder.running)
-      for (const Node* node = holder.node; node && seen.insert(node).second; node = node->parent)
-        cells += node->tokens.size();
-  return cells;
+  return held_cells(holders_);
 }
 
 int PrefixTree::length(SequenceId sequence) const {
@@ -370,8 +364,7 @@ int PrefixTree::length(SequenceId sequence) const {
 }
 
 int PrefixTree::running() const {
-  return static_cast<int>(std::ranges::count_if(
-      holders_, [](const Holder& holder) { return holder.node && holder.running; }));
+  return running_sequences(holders_);
 }
 
 void PrefixTree::show(PrefixOutlineBuilder& outline) const {

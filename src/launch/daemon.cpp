@@ -29,11 +29,7 @@ std::string with_log(const Paths& paths, std::int64_t from, const std::string& s
 }
 
 std::string ended_while_starting(const Paths& paths, const StartedProcess& daemon) {
-  // Its connection closes a moment before the process can be waited for.
-  std::optional<std::string> how;
-  const auto deadline = Clock::now() + 2s;
-  while (daemon.pid > 0 && !(how = how_it_ended(daemon.pid)) && Clock::now() < deadline)
-    ::poll(nullptr, 0, 5);
+  const auto how = how_it_ended(daemon.pid);
   return with_log(paths, daemon.log_from,
                   how ? std::format("The daemon ended while it was starting, with {}.", *how)
                       : "The daemon ended while it was starting.");

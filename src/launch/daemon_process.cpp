@@ -1,12 +1,14 @@
 #include "launch/daemon_process.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -142,13 +144,22 @@ void add_to_log(const fs::path& log, const std::string& line) {
   }
 }
 
+std::string end_by_status(int status) {
+  if (!WIFSIGNALED(status))
+    return std::format("exit status {}", WEXITSTATUS(status));
+  return std::format("signal {} ({}{})", WTERMSIG(status), ::strsignal(WTERMSIG(status)),
+                     WTERMSIG(status) == SIGKILL ? ", as when no memory is left" : "");
+}
+
 std::optional<std::string> how_it_ended(pid_t child) {
+  constexpr auto kPatience = std::chrono::seconds(2);
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
   int status = 0;
-  if (child <= 0 || ::waitpid(child, &status, WNOHANG) != child)
-    return std::nullopt;
-  if (WIFSIGNALED(status))
-    return std::format("signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status)));
-  return std::format("exit status {}", WEXITSTATUS(status));
+  pid_t ended = 0;
+  while (child > 0 && (ended = ::waitpid(child, &status, WNOHANG)) == 0 &&
+         std::chrono::steady_clock::now() < deadline)
+    ::poll(nullptr, 0, 5);
+  return ended > 0 ? std::optional(end_by_status(status)) : std::nullopt;
 }
 
 } // namespace anyclaude::launch

@@ -27,8 +27,12 @@ std::string end_of_log(const std::filesystem::path& log, std::int64_t from);
 /// Appends one line for the person who looks why something happened.
 void add_to_log(const std::filesystem::path& log, const std::string& line);
 
-/// How a child ended, as part of a sentence: "exit status 3", "signal 9 (Killed)"; nothing while it
-/// still runs or when it is no child of ours.
+/// What waitpid's status says of a process that has ended, as part of a sentence: "exit status 3",
+/// "signal 6 (Aborted)".
+std::string end_by_status(int status);
+
+/// How a child that has closed its connection ended. Waits for its end, 2 s at most: connections
+/// close a moment before. Nothing when it still runs or is no child of ours.
 std::optional<std::string> how_it_ended(pid_t child);
 
 } // namespace anyclaude::launch

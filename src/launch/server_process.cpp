@@ -50,10 +50,9 @@ std::expected<ClaudeCommand, std::string> as_command(const ServerCommand& server
   static_cast<void>(parent);
 #endif
   const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-  ::dup2(nothing, STDIN_FILENO);
-  ::dup2(log, STDOUT_FILENO);
-  ::dup2(log, STDERR_FILENO);
-  static_cast<void>(exec.exec());
+  if (nothing >= 0 && ::dup2(nothing, STDIN_FILENO) >= 0 && ::dup2(log, STDOUT_FILENO) >= 0 &&
+      ::dup2(log, STDERR_FILENO) >= 0)
+    static_cast<void>(exec.exec());
   const int error = errno;
   [[maybe_unused]] const auto written = ::write(error_pipe, &error, sizeof error);
   ::_exit(127);
@@ -127,9 +126,7 @@ std::optional<std::string> ServerProcess::how_it_ended() {
     status_ = status;
   if (!status_ || (!command_.stop.empty() && WIFEXITED(*status_) && WEXITSTATUS(*status_) == 0))
     return std::nullopt;
-  if (WIFSIGNALED(*status_))
-    return std::format("signal {} ({})", WTERMSIG(*status_), ::strsignal(WTERMSIG(*status_)));
-  return std::format("exit status {}", WEXITSTATUS(*status_));
+  return end_by_status(*status_);
 }
 
 std::string ServerProcess::last_lines(std::size_t lines) const {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace anyclaude::launch {
 
@@ -34,9 +35,8 @@ class ServerProcess {
   std::string last_lines(std::size_t lines) const;
 
  private:
-  ServerProcess(const ServerCommand& command, std::filesystem::path log, std::int64_t log_from,
-                pid_t pid)
-      : command_(command), log_(std::move(log)), log_from_(log_from), pid_(pid) {}
+  ServerProcess(ServerCommand command, std::filesystem::path log, std::int64_t log_from, pid_t pid)
+      : command_(std::move(command)), log_(std::move(log)), log_from_(log_from), pid_(pid) {}
   bool wait_for_end(int milliseconds);
 
   ServerCommand command_;

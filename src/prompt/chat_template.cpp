@@ -1,13 +1,14 @@
 // The only file that includes minja: its headers cost seconds of compile time.
 #include "prompt/chat_template.h"
 
+#include "prompt/template_guard.h"
+
 #include <minja/chat-template.hpp>
 
 #include <algorithm>
 #include <exception>
 #include <initializer_list>
 #include <mutex>
-#include <regex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,16 +22,34 @@ constexpr const char* kChatMl = "{% for message in messages %}<|im_start|>{{ mes
                                 "{{ message.content }}<|im_end|>\n{% endfor %}"
                                 "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
-/// A macro of minja's holds the context that holds the macro (MacroNode::do_render), so that every
-/// prompt rendered with one would stay in memory. Unset behind the last line, they let go.
-std::string without_cycles(std::string source) {
-  static const std::regex kMacro(R"(\{%[-+]?\s*macro\s+([A-Za-z_]\w*))");
-  std::string unset;
-  for (std::sregex_iterator macro(source.begin(), source.end(), kMacro), end; macro != end; ++macro)
-    unset += "{% set " + macro->str(1) + " = none %}";
-  if (!unset.empty() && source.ends_with('\n'))
-    source.pop_back(); // minja drops a template's last newline, which is the last no more
-  return source + unset;
+/// What there is to render: values, and the bytes of their texts.
+struct Extent {
+  std::size_t values = 0;
+  std::size_t bytes = 0;
+
+  void add(const Json& json) {
+    ++values;
+    if (json.is_string())
+      bytes += json.get_ref<const std::string&>().size();
+    else if (json.is_structured())
+      for (const Json& part : json)
+        add(part);
+  }
+};
+
+/// What a conversation may cost: more for a longer one. Some templates look through all later
+/// messages at each.
+TemplateLimits limits_for(const TemplateInput& input, TemplateLimits limits) {
+  constexpr std::size_t kStepsPerValue = 1000;
+  constexpr std::size_t kTimesRead = 256; // that a template may look at the whole conversation
+  constexpr std::size_t kMostBytes = std::size_t{4} << 30;
+  Extent extent;
+  extent.add(input.messages);
+  extent.add(input.tools);
+  const std::size_t pairs = extent.values * input.messages.size();
+  limits.steps += extent.values * kStepsPerValue + pairs * 20;
+  limits.bytes = std::min(limits.bytes + extent.bytes * kTimesRead + pairs * 128, kMostBytes);
+  return limits;
 }
 
 // What probes are made of; none of it stands in a template.
@@ -102,22 +121,30 @@ SystemPlace find_system_place(const ChatTemplate& chat_template) {
 
 struct ChatTemplate::Compiled {
   Compiled(const std::string& source, const std::string& bos, const std::string& eos)
-      : chat_template(without_cycles(source), bos, eos) {}
+      : chat_template(source, bos, eos) {}
 
   minja::chat_template chat_template;
   std::mutex mutex; // minja does not say that rendering is thread-safe
 };
 
-ChatTemplate::ChatTemplate(std::unique_ptr<Compiled> compiled) : compiled_(std::move(compiled)) {}
+ChatTemplate::ChatTemplate(std::unique_ptr<Compiled> compiled, const TemplateLimits& limits)
+    : compiled_(std::move(compiled)), limits_(limits) {}
 ChatTemplate::ChatTemplate(ChatTemplate&&) noexcept = default;
 ChatTemplate& ChatTemplate::operator=(ChatTemplate&&) noexcept = default;
 ChatTemplate::~ChatTemplate() = default;
 
-std::expected<ChatTemplate, std::string>
-ChatTemplate::parse(const std::string& source, const std::string& bos, const std::string& eos) {
+std::expected<ChatTemplate, std::string> ChatTemplate::parse(const std::string& source,
+                                                             const std::string& bos,
+                                                             const std::string& eos,
+                                                             const TemplateLimits& limits) {
   try {
-    ChatTemplate result(std::make_unique<Compiled>(source.empty() ? kChatMl : source, bos, eos));
+    const guard::Budget budget(limits);
+    ChatTemplate result(std::make_unique<Compiled>(source.empty() ? kChatMl : source, bos, eos),
+                        limits);
     result.probe();
+    if (budget.is_spent())
+      return std::unexpected("the model's chat template cannot be used: it loops, grows or is "
+                             "nested without end");
     result.dialect_ = answer::detect_dialect(source);
     return result;
   } catch (const std::exception& error) {
@@ -156,6 +183,7 @@ std::string ChatTemplate::apply(const TemplateInput& input) const {
   if (!input.reasoning_effort.empty())
     inputs.extra_context["reasoning_effort"] = input.reasoning_effort;
   const std::scoped_lock lock(compiled_->mutex);
+  const guard::Budget budget(limits_for(input, limits_));
   return compiled_->chat_template.apply(inputs);
 }
 

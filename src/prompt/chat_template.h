@@ -2,6 +2,7 @@
 
 #include "answer/format.h"
 #include "anthropic/json.h"
+#include "prompt/template_limits.h"
 
 #include <nlohmann/json.hpp>
 
@@ -45,15 +46,17 @@ struct TemplateAbilities {
 class ChatTemplate {
  public:
   /// `bos` and `eos` are the texts of those tokens, empty for none. An empty source stands for
-  /// ChatML. The error says where the template is wrong.
-  static std::expected<ChatTemplate, std::string>
-  parse(const std::string& source, const std::string& bos, const std::string& eos);
+  /// ChatML. The error says where the template is wrong, or that it goes beyond its limits.
+  static std::expected<ChatTemplate, std::string> parse(const std::string& source,
+                                                        const std::string& bos,
+                                                        const std::string& eos,
+                                                        const TemplateLimits& limits = {});
   ChatTemplate(ChatTemplate&&) noexcept;
   ChatTemplate& operator=(ChatTemplate&&) noexcept;
   ~ChatTemplate();
 
   /// The prompt's text. What the template cannot do is made up for in plain text. The error is the
-  /// template's own, such as a role that it refuses.
+  /// template's own, such as a role that it refuses, or that it goes beyond its limits.
   std::expected<std::string, std::string> render(const TemplateInput& input) const;
 
   const TemplateAbilities& abilities() const { return abilities_; }
@@ -62,12 +65,13 @@ class ChatTemplate {
 
  private:
   struct Compiled;
-  explicit ChatTemplate(std::unique_ptr<Compiled> compiled);
+  ChatTemplate(std::unique_ptr<Compiled> compiled, const TemplateLimits& limits);
   void probe();
   std::string apply(const TemplateInput& input) const; // throws what the template says
   std::string with_tools_at_first_question(const TemplateInput& input) const;
 
   std::unique_ptr<Compiled> compiled_;
+  TemplateLimits limits_;
   TemplateAbilities abilities_;
   answer::Dialect dialect_;
 };

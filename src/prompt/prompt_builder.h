@@ -71,6 +71,10 @@ class PromptBuilder {
   /// client got, `sampled` all tokens of it but one that ended the turn.
   void remember(Continuation continuation, std::span<const anthropic::ContentBlock> answer,
                 std::span<const std::int32_t> sampled) const;
+  /// Host memory that what remember() was given takes.
+  std::size_t remembered_bytes() const { return memory_->bytes(); }
+  /// Host memory that texts with their tokens take.
+  std::size_t tokenized_bytes() const { return tokenizer_.bytes(); }
 
   const TemplateAbilities& abilities() const { return template_.abilities(); }
   const answer::Dialect& dialect() const { return template_.dialect(); }

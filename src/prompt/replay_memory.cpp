@@ -134,7 +134,11 @@ void ReplayMemory::remember(const ConversationKey& key, ReplayTurn turn) {
     store_->write(std::move(kept));
 }
 
+/// What vectors have room for beyond their elements is given back: it is not counted, and there are
+/// thousands of turns.
 std::shared_ptr<const ReplayTurn> ReplayMemory::hold(ReplayTurn turn) {
+  turn.tokens.shrink_to_fit();
+  turn.boundaries.shrink_to_fit();
   *bytes_ += kHeldOverhead + turn.own_bytes();
   std::shared_ptr<const ReplayTurn> kept(new ReplayTurn(std::move(turn)),
                                          [bytes = bytes_](const ReplayTurn* gone) {

@@ -9,8 +9,19 @@ namespace {
 
 constexpr std::size_t kPiece = 64U << 10; // bytes that are counted at a time
 constexpr std::size_t kBytesPerToken = 4; // of ordinary text, about
+constexpr std::size_t kSegmentOverhead =
+    256; // bytes of a segment in the map, the list and the allocator
 
 } // namespace
+
+std::size_t SegmentTokenizer::Segment::bytes() const {
+  return kSegmentOverhead + text.size() + tokens.size() * sizeof(std::int32_t);
+}
+
+std::size_t SegmentTokenizer::bytes() const {
+  const std::scoped_lock lock(*mutex_);
+  return bytes_;
+}
 
 SegmentTokenizer::SegmentTokenizer(Tokenizer tokenizer, std::size_t capacity, std::size_t most)
     : tokenizer_(std::move(tokenizer)), control_(tokenizer_.control_texts), capacity_(capacity),
@@ -48,6 +59,7 @@ void SegmentTokenizer::remember(std::string_view segment, std::vector<std::int32
   const std::scoped_lock lock(*mutex_);
   if (by_text_.contains(segment)) // by another thread, meanwhile
     return;
+  tokens.shrink_to_fit(); // what it has room for beyond is not counted
   segments_.push_front({std::string(segment), std::move(tokens)});
   by_text_.emplace(segments_.front().text, segments_.begin());
   bytes_ += segments_.front().bytes();

@@ -34,7 +34,7 @@ struct Tokenizer {
 /// Thread-safe.
 class SegmentTokenizer {
  public:
-  static constexpr std::size_t kBytes = 32U << 20; // texts and tokens that are remembered
+  static constexpr std::size_t kBytes = 32U << 20; // that remembered texts and tokens take
 
   /// `most` is about how many tokens are made of one text; more are estimated (see Turns::beyond).
   explicit SegmentTokenizer(Tokenizer tokenizer, std::size_t capacity = kBytes,
@@ -59,11 +59,14 @@ class SegmentTokenizer {
   Turns tokenize_behind(std::size_t before, std::string_view rendered,
                         std::span<const std::string> turn_starts, const NamedImages& images = {});
 
+  /// Host memory that what is remembered takes.
+  std::size_t bytes() const;
+
  private:
   struct Segment {
     std::string text;
     std::vector<std::int32_t> tokens;
-    std::size_t bytes() const { return text.size() + tokens.size() * sizeof(std::int32_t); }
+    std::size_t bytes() const;
   };
   using Segments = std::list<Segment>;
 

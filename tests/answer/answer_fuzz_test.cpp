@@ -3,11 +3,11 @@
 // ANYCLAUDE_FUZZ_ANSWERS sets how many (100,000 takes some minutes).
 #include "answer/family_samples.h"
 #include "answer/reading.h"
+#include "rounds.h"
 #include "text/utf8.h"
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <random>
 #include <set>
 
@@ -170,8 +170,7 @@ std::set<std::string> words_of(std::string_view text) {
 }
 
 TEST(AnswerFuzz, NoCrashNoInvalidJsonNothingLost) {
-  const char* wanted = std::getenv("ANYCLAUDE_FUZZ_ANSWERS");
-  const std::uint32_t count = wanted ? static_cast<std::uint32_t>(std::atoi(wanted)) : 3000;
+  const auto count = static_cast<std::uint32_t>(rounds("ANYCLAUDE_FUZZ_ANSWERS", 3000));
   const auto forms = all_forms();
   std::size_t calls = 0;
   std::size_t texts = 0;

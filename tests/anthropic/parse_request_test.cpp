@@ -166,14 +166,42 @@ TEST(ParseRequest, ADocumentOfPlainTextIsText) {
   EXPECT_EQ(text.text, "Notes\n\nline");
 }
 
+TEST(ParseRequest, ADocumentOfTextBlocksIsText) {
+  const auto document = [](const Json& content) {
+    return only_block<TextBlock>(
+        accepted(blocks({{"type", "document"},
+                         {"title", "Notes"},
+                         {"context", "of a walk"},
+                         {"source", {{"type", "content"}, {"content", content}}}})));
+  };
+  EXPECT_EQ(document("line").text, "Notes\n\nof a walk\n\nline");
+  const Json image = {{"type", "image"},
+                      {"source", {{"type", "url"}, {"url", "https://x.test/a"}}}};
+  EXPECT_EQ(
+      document({{{"type", "text"}, {"text", "one"}}, image, {{"type", "text"}, {"text", "two"}}})
+          .text,
+      "Notes\n\nof a walk\n\none\n\n[an image]\n\ntwo");
+}
+
+TEST(ParseRequest, AFoundTextIsText) {
+  const Json found = {
+      {"type", "search_result"},
+      {"title", "Walks"},
+      {"source", "notes.md"},
+      {"content", {{{"type", "text"}, {"text", "one"}}, {{"type", "text"}, {"text", "two"}}}}};
+  EXPECT_EQ(only_block<TextBlock>(accepted(blocks(found))).text, "Walks\nnotes.md\n\none\n\ntwo");
+  const auto result = only_block<ToolResultBlock>(
+      accepted(blocks({{"type", "tool_result"}, {"tool_use_id", "t"}, {"content", {found}}})));
+  EXPECT_TRUE(std::holds_alternative<TextBlock>(result.content.at(0)));
+}
+
 TEST(ParseRequest, UnreadableContentInsideAToolResult) {
   const auto result = only_block<ToolResultBlock>(accepted(blocks(
       {{"type", "tool_result"},
        {"tool_use_id", "t"},
-       {"content",
-        {{{"type", "search_result"}, {"title", "x"}}, {{"type", "text"}, {"text", "y"}}}}})));
+       {"content", {{{"type", "hologram"}, {"title", "x"}}, {{"type", "text"}, {"text", "y"}}}}})));
   ASSERT_EQ(result.content.size(), 2U);
-  EXPECT_EQ(std::get<UnsupportedBlock>(result.content[0]).type, "search_result");
+  EXPECT_EQ(std::get<UnsupportedBlock>(result.content[0]).type, "hologram");
   EXPECT_EQ(std::get<TextBlock>(result.content[1]).text, "y");
 }
 
@@ -262,6 +290,31 @@ TEST(ParseRequest, MalformedJsonNamesThePlace) {
   EXPECT_FALSE(parse_request("[]", RequestKind::messages));
 }
 
+/// A list of `count` times the same.
+Json times(std::size_t count, const Json& one) {
+  return Json::array_t(count, one);
+}
+
+TEST(ParseRequest, ListsHaveLimits) {
+  const Json message = {{"role", "user"}, {"content", ""}};
+  const Json text = {{"type", "text"}, {"text", ""}};
+  EXPECT_EQ(refused({{"messages", times(kMaxMessages + 1, message)}}),
+            "messages: List should have at most 100000 items, not 100001");
+  EXPECT_EQ(refused({{"system", times(kMaxBlocks + 1, text)}}),
+            "system: List should have at most 100000 items, not 100001");
+  EXPECT_EQ(refused({{"stop_sequences", times(kMaxStopSequences + 1, "x")}}),
+            "stop_sequences: List should have at most 1000 items, not 1001");
+  EXPECT_EQ(refused({{"tools", times(kMaxTools + 1, Json::object())}}),
+            "tools: List should have at most 10000 items, not 10001");
+  EXPECT_EQ(refused(user(times(kMaxBlocks + 1, text))),
+            "messages.0.content: A request should have at most 100000 content blocks");
+  const Json result = {
+      {"type", "tool_result"}, {"tool_use_id", "t"}, {"content", times(kMaxBlocks / 2, text)}};
+  EXPECT_EQ(refused(user(Json::array({result, result}))),
+            "messages.0.content.1.content: A request should have at most 100000 content blocks");
+  accepted(user(Json::array({result})));
+}
+
 struct Refusal {
   const char* members; // of the body, as JSON
   const char* message;
@@ -334,8 +387,9 @@ INSTANTIATE_TEST_SUITE_P(
                 "tool_choice.name: Tool 'x' not found in tools"},
         Refusal{R"({"tool_choice":{"type":"some"}})",
                 "tool_choice.type: Input should be 'auto', 'any', 'tool' or 'none'"},
-        Refusal{R"({"thinking":{"type":"deep"}})",
-                "thinking.type: Input should be 'adaptive', 'disabled' or 'enabled'"},
+        Refusal{
+            R"({"thinking":{"type":"deep"}})",
+            "thinking.type: Input should be 'adaptive', 'between_tools', 'disabled' or 'enabled'"},
         Refusal{R"({"thinking":{"type":"enabled","budget_tokens":0}})",
                 "thinking.budget_tokens: Input should be greater than or equal to 1"},
         Refusal{R"({"output_config":{"effort":3}})",

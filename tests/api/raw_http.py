@@ -7,9 +7,9 @@ import socket
 class RawConnection:
     """A TCP connection to a daemon, with the bytes that have come in."""
 
-    def __init__(self, daemon, timeout=30):
+    def __init__(self, daemon, timeout=30, host="127.0.0.1"):
         self._daemon = daemon
-        self.socket = socket.create_connection(("127.0.0.1", daemon.port), timeout=timeout)
+        self.socket = socket.create_connection((host, daemon.port), timeout=timeout)
         self.received = b""
 
     def __enter__(self):
@@ -31,6 +31,15 @@ class RawConnection:
         """Sends a whole request for a message."""
         data = json.dumps(body).encode()
         self.send(self.head(len(data)) + data)
+
+    def receive_what_is_there(self):
+        """Reads what has come in so far, and returns everything so far."""
+        self.socket.setblocking(False)
+        try:
+            self.received += self.socket.recv(65536)
+        except BlockingIOError:
+            pass
+        return self.received
 
     def receive_until(self, text):
         """Reads until `text` has come in, and returns everything so far; fails at the end."""

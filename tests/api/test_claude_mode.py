@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from daemon import Daemon, wait_for
+from daemon import Daemon, metric_numbers, wait_for
 
 CONTRACT = pathlib.Path(__file__).resolve().parent.parent / "contract"
 sys.path.insert(0, str(CONTRACT))
@@ -261,16 +261,14 @@ def test_our_token_is_asked_for_in_the_path_and_nowhere_else(gateway, upstream):
 
 
 def test_what_it_cost_is_counted(gateway):
-    before = gateway.request("GET", "/metrics", token=OUR_TOKEN)
-    def numbers(reply):
-        return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1])
-                for line in reply.body.decode().splitlines() if not line.startswith("#")}
+    def numbers():
+        return metric_numbers(gateway.request("GET", "/metrics", token=OUR_TOKEN).body)
+    before = numbers()
     with Raw(gateway) as client:
         client.send("POST", "/v1/messages", [("x-api-key", KEY)], STREAM_BODY)
         client.answer()
     def grown():
-        after = numbers(gateway.request("GET", "/metrics", token=OUR_TOKEN))
-        return {name: value - numbers(before)[name] for name, value in after.items()}
+        return {name: value - before[name] for name, value in numbers().items()}
     wait_for(lambda: grown()["anyclaude_requests_total"] == 1, "the request is counted")
     assert grown()["anyclaude_prompt_tokens_total"] == 12 + 300 + 18190
     assert grown()["anyclaude_reused_tokens_total"] == 18190

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import socket
+import statistics
 import time
 
 from daemon import wait_for
@@ -132,8 +133,10 @@ def test_streams_complete_while_clients_die_and_nothing_grows(start_daemon, scri
     assert now["anyclaude_kv_evicted_tokens_total"] > CONTEXT
 
     warm = [sample for sample in load.samples if sample[0] > WARM_UP_SECONDS]
+    # It goes up and down by some MiB with what answers are under way; what leaks only goes up.
     memory = [kib for _, kib, _, _ in warm]
-    assert max(memory) <= 1.03 * memory[0] + 1024, (
+    third = len(memory) // 3
+    assert statistics.median(memory[-third:]) <= 1.02 * statistics.median(memory[:third]) + 1024, (
         f"{[round(kib) for kib in memory]}; unwritten: {[round(kib) for kib in load.unwritten]}")
     wait_for(lambda: daemon.metrics()["anyclaude_kv_unwritten_bytes"] == 0, "all is written", 60)
     assert {count for _, _, count, _ in warm} == {threads}

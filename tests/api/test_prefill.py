@@ -124,7 +124,8 @@ def test_same_requests_at_once_get_answers_of_their_own(start_daemon, demo_model
 
 
 def test_a_full_queue_is_a_rate_limit(start_daemon, scripted_model):
-    """One runs and 256 wait; more are refused, and told when to come back."""
+    """One runs and 256 wait; one token has three quarters of the places. More are refused, and told when to
+    come back."""
     daemon = start_daemon(scripted_model, "--ctx", 4096, "--threads", 1, "--parallel", 1)
     streams = []
     with sdk(daemon) as client:
@@ -132,7 +133,8 @@ def test_a_full_queue_is_a_rate_limit(start_daemon, scripted_model):
             while len(streams) < 400:
                 streams.append(client.messages.create(**ask("ENDLESS", max_tokens=20_000),
                                                       stream=True))
-        assert len(streams) >= 257  # some of the first may have ended meanwhile
+        assert len(streams) >= 257 * 3 // 4  # some of the first may have ended meanwhile
+        assert "with this token" in str(refused.value)
         assert int(refused.value.response.headers["retry-after"]) > 0
         for stream in streams:
             stream.close()

@@ -134,6 +134,17 @@ TEST_F(ChatStreamTest, UsageInEveryChunkIsTheFirstEventsToo) {
       ElementsAre("start 90+0+0>1", "text x", "end max_tokens 90+0+0>1"));
 }
 
+TEST_F(ChatStreamTest, CountsThatCannotBeAreNotBelieved) {
+  options.caching = true;
+  EXPECT_THAT(read({R"({"choices":[],"usage":{"prompt_tokens":-5,"completion_tokens":-1,
+                        "prompt_tokens_details":{"cached_tokens":9223372036854775807}}})",
+                    R"({"choices":[],"timings":{"prompt_n":9223372036854775807,
+                        "cache_n":18446744073709551615,"predicted_n":-9}})",
+                    delta(R"({"content":"x"})"), stop("stop")})
+                  .back(),
+              "end end_turn 100+0+0>1");
+}
+
 TEST_F(ChatStreamTest, LlamaServersProgressAndTimings) {
   EXPECT_THAT(
       read(

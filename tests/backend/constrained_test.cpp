@@ -1,14 +1,14 @@
 // Calls of random schemas on random weights at temperature 1: without the grammar nothing that such
-// a model says is ever a call. ANYCLAUDE_SCHEMAS sets how many schemas (default 42).
+// a model says is ever a call. ANYCLAUDE_SCHEMAS sets how many schemas (default 70).
 #include "answer/answer_rules.h"
 #include "answer/family_samples.h"
 #include "answer/schema_check.h"
 #include "backend/call_constraint.h"
 #include "engine/engine_client.h"
+#include "rounds.h"
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <random>
 
 namespace anyclaude::backend {
@@ -25,7 +25,7 @@ class Schemas {
     Json properties = Json::object();
     Json required = Json::array();
     for (std::size_t i = 0, count = 1 + below(4); i < count; ++i) {
-      const auto name = std::string(names_[below(6)]) + std::to_string(i);
+      const auto name = std::string(kNames[below(6)]) + std::to_string(i);
       properties[name] = any(depth + 1);
       if (below(2) == 0)
         required.push_back(name);
@@ -35,6 +35,8 @@ class Schemas {
       schema["required"] = required;
     if (below(2) == 0)
       schema["additionalProperties"] = false;
+    if (depth == 0)
+      schema["$defs"] = {{"thing", {{"type", "array"}, {"prefixItems", {string(), string()}}}}};
     return schema;
   }
 
@@ -49,7 +51,7 @@ class Schemas {
   }
 
   Json any(int depth) {
-    switch (below(depth > 3 ? 7 : 11)) {
+    switch (below(depth > 3 ? 7 : 16)) {
     case 0:
     case 1:
       return string();
@@ -72,12 +74,22 @@ class Schemas {
               {"maxItems", 1 + below(3)}};
     case 9:
       return {{"anyOf", {string(), {{"type", "boolean"}}, object(depth + 1)}}};
+    case 10:
+      return {{"allOf", {object(depth + 1), {{"description", "the other part"}}}}};
+    case 11:
+      return {{"type", "array"}, {"prefixItems", {any(depth + 1), {{"type", "boolean"}}}}};
+    case 12:
+      return {{"const", {{"a", 1.5}, {"b", {true, "x \"y\""}}, {"c", nullptr}}}};
+    case 13:
+      return {{"type", "object"}, {"additionalProperties", string()}};
+    case 14:
+      return {{"type", "array"}, {"items", string()}, {"maxItems", 0}};
     default:
-      return {{"allOf", {object(depth + 1)}}, {"description", "one part"}};
+      return {{"$ref", "#/$defs/thing"}};
     }
   }
 
-  static constexpr const char* names_[] = {"path", "count", "größe", "a_b", "x-y", "k"};
+  static constexpr const char* kNames[] = {"path", "count", "größe", "a_b", "x-y", "k"};
   std::mt19937 random_;
 };
 
@@ -123,8 +135,7 @@ void ask_for_call(engine::Engine& engine, const Form& form, const Json& schema, 
 }
 
 TEST(Constrained, CallsOfRandomSchemasOnRandomWeights) {
-  const char* wanted = std::getenv("ANYCLAUDE_SCHEMAS");
-  const std::uint32_t count = wanted ? static_cast<std::uint32_t>(std::atoi(wanted)) : 42;
+  const auto count = static_cast<std::uint32_t>(rounds("ANYCLAUDE_SCHEMAS", 70));
   engine::Engine engine(engine::small_engine(engine::random_model_file()));
   ASSERT_EQ(engine.wait_until_loaded().error, "");
   const auto forms = answer::all_forms();

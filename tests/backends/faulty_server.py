@@ -11,12 +11,12 @@ class FaultyServer:
     """Answers GET /v1/models well, and every POST with what a test says: a function of its connection
     that has read the request."""
 
-    def __init__(self, answer, port=0):
+    def __init__(self, answer, port=0, host="127.0.0.1"):
         self._answer = answer
         self.posts = 0
         self.closed = threading.Event()  # some client closed a connection that was being answered
-        self._listening = socket.create_server(("127.0.0.1", port))
-        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self._listening = socket.create_server((host, port))
+        self.url = f"http://{host}:{self._listening.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def stop(self):

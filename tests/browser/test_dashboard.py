@@ -4,6 +4,8 @@ import base64
 import re
 
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -127,15 +129,51 @@ def is_open(browser):
     return browser.execute_script("return document.querySelector('#prefixes details').open")
 
 
-def test_the_list_of_prefixes_stays_open(open_dashboard, daemon):
-    browser = open_dashboard()
-    listed = browser.find_element(By.CSS_SELECTOR, "#prefixes details li")
-    assert not is_open(browser)
-    browser.find_element(By.CSS_SELECTOR, "#prefixes summary").click()
-    assert "shared by 3 prefixes" in listed.text
+def once_found(browser, selector, do):
+    """Does something with the element, however often the page is renewed in between."""
+    WebDriverWait(browser, 20, ignored_exceptions=[StaleElementReferenceException]).until(
+        lambda _: do(browser.find_element(By.CSS_SELECTOR, selector)) or True)
+
+
+def hold(element):
+    """Presses the mouse on it."""
+    element.parent.execute_script("arguments[0].scrollIntoView({ block: 'center' })", element)
+    ActionChains(element.parent).click_and_hold(element).perform()
+
+
+def ask_something_else(browser, daemon):
+    """Its prefix comes to the page's picture; returns how many there were before."""
     before = len(stretches(browser))
     with sdk(daemon) as client:
         client.messages.create(**ask("Something else", system="Be quiet. " * 100))
+    return before
+
+
+def test_the_list_of_prefixes_stays_open(open_dashboard, daemon):
+    browser = open_dashboard()
+    assert not is_open(browser)
+    once_found(browser, "#prefixes summary", lambda summary: summary.click())
+    assert "shared by 3 prefixes" in browser.execute_script(
+        "return document.querySelector('#prefixes details li').innerText")
+    before = ask_something_else(browser, daemon)
+    WebDriverWait(browser, 20).until(lambda _: len(stretches(browser)) > before)
+    assert is_open(browser)
+
+
+def test_a_click_counts_whatever_arrives_between_press_and_release(open_dashboard, daemon):
+    browser = open_dashboard()
+    browser.execute_script("""
+        // What the page is sent is sent here too, and later.
+        window.sent = 0;
+        new EventSource("/ui/events").addEventListener("section", (event) => {
+          const page = new DOMParser().parseFromString(JSON.parse(event.data).html, "text/html");
+          window.sent = Math.max(window.sent, page.querySelectorAll(".stretch").length);
+        })""")
+    once_found(browser, "#prefixes summary", hold)
+    before = ask_something_else(browser, daemon)
+    WebDriverWait(browser, 20).until(lambda _: browser.execute_script("return window.sent") > before)
+    assert len(stretches(browser)) == before
+    ActionChains(browser).release().perform()
     WebDriverWait(browser, 20).until(lambda _: len(stretches(browser)) > before)
     assert is_open(browser)
 

@@ -97,6 +97,24 @@ SCRIPT = {
             ],
         },
         {"when": {"tool_results": 1, "marker": "READ-IT-ALL"}, "say": "It has been read."},
+        {
+            "when": {"tool_results": 0, "tool": "Agent", "marker": "ASK-SOMEBODY"},
+            "say": "Somebody else looks.",
+            "calls": [
+                {
+                    "name": "Agent",
+                    "arguments": {
+                        "description": "Look around",
+                        "prompt": "LOOK-AROUND here",
+                        "subagent_type": "general-purpose",
+                    },
+                }
+            ],
+        },
+        {"when": {"tool_results": 1, "marker": "ASK-SOMEBODY"}, "say": "They have looked."},
+        {"when": {"marker": "LOOK-AROUND"}, "say": "NOTHING-TO-BE-SEEN here."},
+        # It may have been started in the background, and its answer come as a message of its own.
+        {"when": {"marker": "NOTHING-TO-BE-SEEN"}, "say": "They have looked."},
         {"when": {"marker": "LONG-STORY"}, "say": "This is chapter {n} of it.\n", "repeat": 400},
         {"say": "Nothing else stands in this script."},
     ]
@@ -205,7 +223,13 @@ class Person:
 
 
 def daemon_pid(person):
-    """As the daemon itself says, over its control socket; none while there is no daemon."""
+    """None while there is no daemon."""
+    status = daemon_status(person)
+    return status and status["pid"]
+
+
+def daemon_status(person):
+    """As the daemon itself says, over its control socket: pid, port, token and more; none while there is none."""
     with socket.socket(socket.AF_UNIX) as control:
         try:
             control.connect(str(person.files / "run" / "control.sock"))
@@ -213,4 +237,4 @@ def daemon_pid(person):
             answer = control.makefile().readline()
         except OSError:
             return None
-    return json.loads(answer)["status"]["pid"] if answer else None
+    return json.loads(answer)["status"] if answer else None

@@ -4,9 +4,23 @@ import json
 import os
 import signal
 import subprocess
+import urllib.request
 
-from daemon import wait_for
-from person import CLAUDE, LAST_WORDS, LONGEST_ANSWER, PROGRAM, daemon_pid, run
+import pytest
+
+from daemon import metric_numbers, wait_for
+from person import CLAUDE, LAST_WORDS, LONGEST_ANSWER, PROGRAM, daemon_pid, daemon_status, run
+
+
+def running_requests(person):
+    """How many the daemon computes now."""
+    status = daemon_status(person)
+    if not status or not status["base_url"]:
+        return 0
+    asked = urllib.request.Request(status["base_url"] + "/metrics",
+                                   headers={"authorization": f"Bearer {status['token']}"})
+    with urllib.request.urlopen(asked, timeout=60) as reply:
+        return metric_numbers(reply.read())["anyclaude_engine_running"]
 
 
 def test_the_summary_comes_last_and_the_daemon_ends(person):
@@ -102,13 +116,13 @@ def test_a_daemon_that_is_killed_is_replaced_and_the_answer_comes(person):
     asking = subprocess.Popen(
         person.command("-p", "Will you survive?", "--output-format", "json"), cwd=person.project,
         env=person.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: "listening" in person.log() and "prefixes are reused" in person.log(),
-             "the model")
+    wait_for(lambda: running_requests(person), "the question is being answered", LONGEST_ANSWER)
     killed = daemon_pid(person)
     os.kill(killed, signal.SIGKILL)
     output, errors = asking.communicate(timeout=LONGEST_ANSWER)
     assert asking.returncode == 0, errors + person.log()
     assert json.loads(output)["result"] == LAST_WORDS
+    assert f"(process {killed}) ended with signal 9 (Killed, as when no memory is left); " in errors
     assert "was started in its place" in errors
     assert person.log().count("listening on") == 2
 
@@ -117,7 +131,7 @@ def test_sigterm_ends_claude_and_the_daemon(person):
     asking = subprocess.Popen(person.command("-p", "LONG-STORY now"), cwd=person.project,
                               env=person.environment, stdout=subprocess.DEVNULL,
                               stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: "prefixes are reused" in person.log(), "the model")
+    wait_for(lambda: running_requests(person), "the story has begun", LONGEST_ANSWER)
     asking.terminate()
     _, errors = asking.communicate(timeout=60)
     assert asking.returncode in (128 + signal.SIGTERM, 1), errors
@@ -132,3 +146,18 @@ def test_without_standard_streams_it_does_not_write_into_its_own_files(person):
     (record,) = person.records()
     assert record.status == 200
     assert "anyclaude:" not in person.log()
+
+
+@pytest.mark.parametrize("arguments", [
+    ("-p", "words"), ("mcp", "list"), ("--unknown", "--flag=1", "words"), ("words", "--", "-p"), ("--", "--model", "x")])
+def test_the_settings_stand_in_front_of_all_that_claude_is_told(person, arguments):
+    """Behind a command of Claude Code's own, or behind `--`, they would be something else."""
+    stand_in = person.home / "claude"
+    stand_in.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    stand_in.chmod(0o755)
+    done = run([PROGRAM, "--claude", stand_in, "--model", person.model, *arguments], cwd=person.project,
+               env=person.environment)
+    assert done.returncode == 0, done.stderr
+    option, file, *rest = done.stdout.splitlines()
+    assert option == "--settings" and "/claude-settings-" in file
+    assert rest == list(arguments[arguments[0] == "--":])  # that one was for us

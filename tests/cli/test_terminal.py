@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import termios
 import time
@@ -60,7 +61,8 @@ class Screen:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
-def test_a_question_at_the_terminal(person):
+def at_the_terminal(person):
+    """Claude Code's screen, past what it asks a newcomer."""
     (person.home / ".claude.json").write_text(json.dumps({
         "hasCompletedOnboarding": True,
         "theme": "dark",
@@ -68,8 +70,23 @@ def test_a_question_at_the_terminal(person):
     }))
     screen = Screen(person.command(), person.project, person.environment)
     screen.wait_for("for agents", 60)
+    return screen
+
+
+def test_a_question_at_the_terminal(person):
+    screen = at_the_terminal(person)
     screen.type("Who is there?")
     screen.wait_for(LAST_WORDS, LONGEST_ANSWER)
     screen.type("/exit")
     assert screen.wait_for_end() == 0
     assert "anyclaude: 1 request, ".replace(" ", "") in screen.text().splitlines()[-1]
+
+
+def test_the_model_picker_names_our_model(person):
+    screen = at_the_terminal(person)
+    screen.type("/model")
+    screen.written = b""
+    screen.wait_for("Select model", 60)
+    screen.wait_for(person.model.stem, 60)
+    os.kill(screen.pid, signal.SIGTERM)  # how a picker is left differs from version to version
+    screen.wait_for_end()

@@ -39,7 +39,8 @@ def check_dev(words):
     assert re.search(rf"^  {name}\b", told, re.M), f"./dev help names no {name}"
     if name == "test":
         ours, _, program = " ".join(words).partition("-- ")
-        groups = ours.split()
+        check_options(ours.split(), told)
+        groups = [word for word in ours.split() if not word.startswith("-")]
         for group in groups:
             assert re.search(rf"\b{group}\b", told), f"./dev help names no group {group}"
         check_filter(groups, shlex.split(program))
@@ -56,7 +57,8 @@ def check_filter(groups, words):
             listed = output(f"build/bin/{groups[0]}_tests", "--gtest_list_tests", word)
             assert re.search(r"^  \S", listed, re.M), f"no test of {groups[0]} is called {word}"
     if words[:1] == ["-k"]:
-        tests = "".join(path.read_text() for path in (REPOSITORY / "tests" / groups[0]).glob("test_*.py"))
+        files = sorted((REPOSITORY / "tests" / groups[0]).glob("test_*.py"))
+        tests = "".join(f"def {path.stem}\n{path.read_text()}" for path in files)
         assert re.search(rf"def test_\w*{words[1]}", tests), f"no test of {groups[0]} is called {words[1]}"
 
 

@@ -63,11 +63,16 @@ class Simulation {
 
   JobId add(Job job) {
     const JobId id = next_++;
+    EXPECT_TRUE(offer(id, std::move(job)));
+    return id;
+  }
+
+  /// Whether the queue has taken it.
+  bool offer(JobId id, Job job) {
     auto heard = std::make_shared<Heard>();
     job.on_event = [heard](const JobEvent& event) { (*heard)(event); };
     heard_[id] = heard;
-    EXPECT_TRUE(scheduler.add(id, std::move(job)));
-    return id;
+    return scheduler.add(id, std::move(job));
   }
 
   const Heard& heard(JobId id) const { return *heard_.at(id); }

@@ -3,6 +3,7 @@
 #include "demo/gguf_file.h"
 #include "engine/memory_kinds.h"
 #include "kv/block_store.h"
+#include "rounds.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -139,8 +140,7 @@ void kill_amid(const Kind& kind, const fs::path& folder, std::mt19937& random) {
 class StoreCrashTest : public MemoryKindTest {};
 
 TEST_P(StoreCrashTest, WhatIsLeftGivesTheLogitsOfComputing) {
-  const char* asked = std::getenv("ANYCLAUDE_KILLS");
-  const int kills = asked ? std::atoi(asked) : 4;
+  const int kills = rounds("ANYCLAUDE_KILLS", 4);
   const demo::ScratchFolder scratch;
   const fs::path folder = scratch / "prefixes";
   // These texts are longer than those whose noise was measured; a wrong token is far off still.

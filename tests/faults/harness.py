@@ -14,6 +14,7 @@ import contextlib
 import dataclasses
 import json
 import pathlib
+import re
 import struct
 import subprocess
 import threading
@@ -40,6 +41,17 @@ class Fault:
     wrong: list = dataclasses.field(default_factory=list)
 
 
+# What is another one in every run: how it is written in the table.
+CHANGING = [(r"http://127\.0\.0\.1:\d+", "URL"), (r"process \d+", "process N"), (r"port \d+", "port N"),
+            (r" Its log: /\S*", "")]
+
+
+def without_what_changes(text):
+    for pattern, name in CHANGING:
+        text = re.sub(pattern, name, text)
+    return text.replace("|", "/")
+
+
 class Ledger:
     """All faults of a run, as JSON and as a table."""
 
@@ -51,7 +63,7 @@ class Ledger:
         rows = [dataclasses.asdict(fault) for fault in self.faults]
         (folder / "faults.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
         lines = ["| fault | what is said | right again after | answers meanwhile |", "|---|---|---|---|"]
-        lines += [f"| {fault.name} | {fault.told.replace('|', '/')} | {fault.recovered_ms:.0f} ms | "
+        lines += [f"| {fault.name} | {without_what_changes(fault.told)} | {fault.recovered_ms:.0f} ms | "
                   f"{fault.right} right, {fault.errors} errors, {len(fault.wrong)} wrong |"
                   for fault in self.faults]
         (folder / "faults.md").write_text("\n".join(lines) + "\n")

@@ -12,6 +12,7 @@ import time
 
 import pytest
 from harness import Fault, Harness, Traffic
+from memory_group import Hog, MemoryGroup, whats_missing
 from talks import QUESTIONS, TALKS
 
 from clients import ask
@@ -20,6 +21,8 @@ from raw_http import RawConnection
 
 CLAUDE = os.environ.get("ANYCLAUDE_CLAUDE")
 OPTIONS = ["--ctx", 16384, "--threads", 1]
+NO_GROUP = whats_missing()
+GROUP_MIB = 130
 
 
 @pytest.mark.parametrize("how, name", [(signal.SIGKILL, "the daemon is killed (SIGKILL) and started again"),
@@ -100,16 +103,44 @@ def test_no_more_memory(harness):
         fault.told = "; ".join(sorted({str(getattr(reply, "status", reply)) for reply in replies}))
 
 
+def aborts(daemon):
+    os.kill(daemon["pid"], signal.SIGABRT)
+
+
+def is_killed_for_memory(daemon):
+    """By the kernel: another program takes all memory of the control group that it is moved into."""
+    group = MemoryGroup("anyclaude-faults")
+    group.limit(8)
+    group.take(daemon["pid"])
+    pathlib.Path(f"/proc/{daemon['pid']}/oom_score_adj").write_text("1000")  # it, and not the other program
+    hog = Hog(group)
+    try:
+        hog.want(100)
+        wait_for(group.kills, "the kernel kills it")
+    finally:
+        hog.close()
+        wait_for(lambda: not group.processes(), "it is gone")
+        group.close()
+
+
 @pytest.mark.skipif(not CLAUDE, reason="Claude Code is not installed")
-def test_the_engine_aborts_in_mid_conversation_of_the_real_claude(ledger, tmp_path_factory):
+@pytest.mark.parametrize("end, what", [
+    (aborts, "the engine aborts"),
+    pytest.param(is_killed_for_memory, "the kernel kills the daemon for memory", marks=pytest.mark.skipif(
+        bool(NO_GROUP), reason=NO_GROUP or "there are none"))])
+def test_the_daemon_ends_in_mid_conversation_of_the_real_claude(ledger, tmp_path_factory, end, what):
     sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "cli"))
-    from person import LAST_WORDS, PROGRAM, Person, daemon_pid, run, scripted_model  # noqa: PLC0415
+    from person import LAST_WORDS, PROGRAM, Person, daemon_status, run, scripted_model  # noqa: PLC0415
 
     folder = tmp_path_factory.mktemp("p")
     person = Person(folder, scripted_model(folder))
-    fault = Fault("the engine aborts in mid-conversation of the real Claude Code", seconds=30)
+    person.options = ("--model", str(person.model), "--threads", "1")
+    fault = Fault(f"{what} in mid-conversation of the real Claude Code", seconds=30)
+    asking = None
     try:
         assert person.ask("The first question")["result"] == LAST_WORDS
+        # How a daemon ended is known to the launcher that started it.
+        wait_for(lambda: daemon_status(person) is None, "the first launcher's daemon ends with it")
         asking = subprocess.Popen(
             person.command("--continue", "-p", "LONG-STORY", "--output-format", "stream-json", "--verbose",
                            "--include-partial-messages"),
@@ -122,7 +153,7 @@ def test_the_engine_aborts_in_mid_conversation_of_the_real_claude(ledger, tmp_pa
                  "the first prompt's blocks are on the disk")
         starts = person.log().count("listening on")
         began = time.monotonic()
-        os.kill(daemon_pid(person), signal.SIGABRT)
+        end(daemon_status(person))
         wait_for(lambda: person.log().count("listening on") > starts, "another daemon")
         restarted = time.monotonic() - began
         output, errors = asking.communicate(timeout=120)
@@ -132,8 +163,58 @@ def test_the_engine_aborts_in_mid_conversation_of_the_real_claude(ledger, tmp_pa
         last = person.records()[-1]
         assert last.reused > last.prompt * 0.9, "the store brought the prefix back"
         fault.recovered_ms = 1000 * restarted
-        fault.told = next(line for line in errors.splitlines() if "in its place" in line)[:150]
+        fault.told = next(line for line in errors.splitlines() if "in its place" in line)[:170]
+        assert "ended with signal " in fault.told
         fault.right = 1
         ledger.faults.append(fault)
     finally:
+        if asking:
+            asking.kill()
         run([PROGRAM, "stop"], env=person.environment)
+
+
+@pytest.mark.skipif(bool(NO_GROUP), reason=NO_GROUP or "there are none")
+def test_little_memory_for_its_control_group(program, model, ledger, tmp_path):
+    """What a container is given is less than the machine has: the pool must fit into that."""
+    group = MemoryGroup("anyclaude-faults")
+    try:
+        group.limit(GROUP_MIB)
+        daemon = Daemon(group.wrap(program, tmp_path / "in-group"), tmp_path / "home", model, ["--threads", 1])
+        cells = daemon.metrics()["anyclaude_kv_cells"]
+        harness = Harness(daemon, QUESTIONS, ledger)
+        with harness.fault(f"a control group (a container) with {GROUP_MIB} MiB of memory") as fault:
+            asked = 0
+            while daemon.metrics()["anyclaude_kv_evicted_tokens_total"] == 0 and asked < 200:
+                asked += 1
+                text = f"Case {asked}. " + "word " * 1500
+                assert daemon.ask({**ask(text, max_tokens=1)}).status == 200
+            fault.told = f"nothing: the context is {cells:.0f} tokens; full, {group.used_mib()} MiB are used"
+        daemon.stop()
+        assert group.kills() == 0
+    finally:
+        group.close()
+
+
+@pytest.mark.skipif(bool(NO_GROUP), reason=NO_GROUP or "there are none")
+def test_another_program_takes_the_memory_of_its_control_group(program, model, ledger, tmp_path):
+    """Before the kernel would end the daemon, it takes no more requests; those that run are answered."""
+    group = MemoryGroup("anyclaude-faults")
+    hog = None
+    try:
+        group.limit(2 * GROUP_MIB)
+        daemon = Daemon(group.wrap(program, tmp_path / "in-group"), tmp_path / "home", model, ["--threads", 1])
+        harness = Harness(daemon, QUESTIONS, ledger)
+        hog = Hog(group)
+        with harness.fault("another program takes the memory of the daemon's control group (a container)") as fault:
+            while (reply := daemon.ask(ask("Is there room?", max_tokens=1))).status == 200:
+                hog.take(1)
+            assert reply.status == 529 and reply.headers["retry-after"], reply.body
+            assert reply.json()["error"]["type"] == "overloaded_error"
+            fault.told = f"529 with retry-after: {reply.json()['error']['message']}"
+            hog.close()
+        daemon.stop()
+        assert group.kills() == 0
+    finally:
+        if hog:
+            hog.close()
+        group.close()

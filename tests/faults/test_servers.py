@@ -3,52 +3,20 @@ error, never with half an answer, and what comes next is right again."""
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 
+import moody_server
 import pytest
-from harness import Harness, question
+from harness import CLIENTS, Harness, question
+from moody_server import MoodyServer
 
 from clients import ask
 from daemon import Daemon, wait_for
-from faulty_server import MODELS, STREAM, FaultyServer, events, http
-
-WORDS = ["It", " says", " what", " it", " always", " says", ": grüezi", "."]
-END = (b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
-       b'data: {"choices":[],"usage":{"prompt_tokens":99,"completion_tokens":8}}\n\ndata: [DONE]\n\n')
-
-
-def chunk(content):
-    """Its letters as they are, so that they can be cut."""
-    text = json.dumps({"choices": [{"delta": {"content": content}}]}, ensure_ascii=False)
-    return f"data: {text}\n\n".encode()
-
+from faulty_server import STREAM, events, http
 
 QUESTIONS = [question(f"Question {number}?") for number in range(3)]
-
-
-class MoodyServer(FaultyServer):
-    """Answers each question with words of its own, unless it is in a mood: a function that is given the
-    connection and the good answer."""
-
-    def __init__(self, port=0):
-        self.mood = None
-        super().__init__(None, port)
-
-    def _serve(self, connection):
-        with connection:
-            try:
-                data = self._read(connection)
-                if data.startswith(b"GET"):
-                    connection.sendall(http(200, MODELS))
-                    return
-                asked = json.loads(data.partition(b"\r\n\r\n")[2])["messages"][-1]["content"]
-                good = STREAM + b"".join(map(chunk, [*WORDS, f" To {asked}."])) + END
-                if self.mood:
-                    self.mood(connection, good)
-                else:
-                    connection.sendall(good)
-            except (BrokenPipeError, ConnectionResetError):
-                self.closed.set()
 
 
 def reset(connection):
@@ -142,27 +110,33 @@ def test_a_letter_in_two_pieces(harness, server):
         fault.told = "nothing: it is put together again"
 
 
-class Restartable:
-    """A moody server that can be killed and come back at its address."""
+class ServerProcess:
+    """A moody server in a process of its own, which can be killed and come back at its address."""
 
     def __init__(self):
-        self.server = MoodyServer()
-        self.port = int(self.server.url.rsplit(":", 1)[1])
-
-    def kill(self):
-        self.server.stop()
+        self.url = None
+        self.start()
 
     def start(self):
-        self.server = MoodyServer(self.port)
+        port = self.url.rsplit(":", 1)[1] if self.url else "0"
+        self._process = subprocess.Popen([sys.executable, moody_server.__file__, port],
+                                         stdout=subprocess.PIPE, text=True)
+        self.url = self._process.stdout.readline().strip()
+
+    def kill(self):
+        """SIGKILL: its connections are reset by the kernel, whatever was under way."""
+        self._process.kill()
+        self._process.wait()
+        self._process.stdout.close()
 
 
 @pytest.fixture
 def pair(program, tmp_path):
     """Two servers of one kind, and a daemon with both as replicas."""
-    servers = [Restartable(), Restartable()]
+    servers = [ServerProcess(), ServerProcess()]
     (tmp_path / "config.toml").write_text(
-        f'mode = "pair"\n[backends.pair]\nkind = "openai"\nurl = "{servers[0].server.url}"\n'
-        f'replicas = ["{servers[1].server.url}"]\n')
+        f'mode = "pair"\n[backends.pair]\nkind = "openai"\nurl = "{servers[0].url}"\n'
+        f'replicas = ["{servers[1].url}"]\n')
     daemon = Daemon(program, tmp_path, None)
     daemon.wait_until_ready()
     yield servers, daemon
@@ -177,8 +151,8 @@ def test_servers_that_are_killed(pair, ledger):
     with harness.fault("one of two servers is killed") as fault:
         servers[0].kill()
         wait_for(lambda: fault.right >= 20, "answers go on")
-        assert fault.errors == 0, "nobody notices"
-        fault.told = "nothing: the other one answers"
+        assert fault.errors <= CLIENTS, "at most the answers that were under way"
+        fault.told = "nothing, but where an answer was under way: the other one answers"
     with harness.fault("the other one is killed as well, and both come back", seconds=10) as fault:
         servers[1].kill()
         fault.told = wait_for(lambda: told_if_refused(daemon), "it says that nobody answers")

@@ -1,5 +1,6 @@
-// Any bytes as a block file: reading them has an answer. For libFuzzer (./dev fuzz); the corpus is
-// replayed by a unit test as well.
+// Any bytes as a block file: reading them has an answer.
+#include "fuzz/fuzzing.h"
+#include "fuzz/mended_block.h"
 #include "kv/block_files.h"
 #include "kv/block_format.h"
 
@@ -8,53 +9,15 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <cstring>
 #include <format>
 #include <span>
-#include <string_view>
 #include <vector>
 
 namespace {
 
 using namespace anyclaude::kv;
-
-void require(bool holds) {
-  if (!holds)
-    std::abort();
-}
-
-BlockKey checksum(std::span<const std::byte> bytes) {
-  return fingerprint_key({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-}
-
-template <class T>
-T number(std::span<const std::byte> bytes, std::size_t at) {
-  T value;
-  std::memcpy(&value, bytes.data() + at, sizeof value);
-  return value;
-}
-
-/// Gives a header the key and the checksum that belong to it, which no fuzzer finds: what stands
-/// behind these checks is reached as well.
-void mend(std::vector<std::byte>& bytes) {
-  constexpr std::size_t kFixed = 144;
-  if (bytes.size() < kFixed + 32)
-    return;
-  const auto size = number<std::uint32_t>(bytes, 12);
-  const auto tokens = number<std::uint32_t>(bytes, 116);
-  if (size < kFixed + 32 || size > bytes.size() || tokens > (size - kFixed) / sizeof(Token))
-    return;
-  BlockKey parent;
-  std::memcpy(parent.bytes.data(), bytes.data() + 80, parent.bytes.size());
-  std::vector<Token> ids(tokens);
-  if (tokens > 0)
-    std::memcpy(ids.data(), bytes.data() + kFixed, tokens * sizeof(Token));
-  const auto key = node_key(static_cast<NodeKind>(number<std::uint32_t>(bytes, 124)), parent, ids);
-  std::memcpy(bytes.data() + 48, key.bytes.data(), key.bytes.size());
-  const auto sum = checksum(std::span(bytes).first(size - 32));
-  std::memcpy(bytes.data() + size - 32, sum.bytes.data(), sum.bytes.size());
-}
+using anyclaude::fuzz::mend_block;
+using anyclaude::fuzz::require;
 
 void check(const BlockHeader& header) {
   require(header.tokens.size() <= kMostBlockTokens);
@@ -85,7 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   std::vector<std::byte> bytes(input.begin() + 1, input.end());
   if ((data[0] & 1) != 0)
-    mend(bytes);
+    mend_block(bytes);
   const auto header = read_header(bytes);
   if (header)
     check(*header);

@@ -55,6 +55,18 @@ TEST(Access, WebPagesAreRefusedUnlessAllowed) {
   }
 }
 
+TEST(Access, OurOwnPagesAreThoseOfExactlyOurAddress) {
+  const Access access({});
+  const auto is_let_in = [&access](const char* origin) {
+    return access.check_source(with({{"host", "127.0.0.1:8123"}, {"origin", origin}})).has_value();
+  };
+  EXPECT_TRUE(is_let_in("http://127.0.0.1:8123"));
+  for (const char* origin :
+       {"http://evil.example", "http://127.0.0.1:8124", "http://127.0.0.1", "http://localhost:8123",
+        "https://127.0.0.1:8123", "http://127.0.0.1:8123.evil.example", "http://"})
+    EXPECT_FALSE(is_let_in(origin)) << origin;
+}
+
 TEST(Access, FindsTheTokenInEitherHeader) {
   EXPECT_EQ(tenant({{"Authorization", "Bearer secret-one"}}), "ann");
   EXPECT_EQ(tenant({{"authorization", "bearer  secret-one"}}), "ann");

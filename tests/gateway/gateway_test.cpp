@@ -406,6 +406,25 @@ TEST_F(GatewayTest, MalformedRequestsNameThePath) {
   EXPECT_EQ(ask(post("/v1/messages/count_tokens", "[]")).status, 400);
 }
 
+TEST_F(GatewayTest, WithoutMemoryARequestIsRefusedBeforeItsBodyIsRead) {
+  std::atomic<std::uint64_t> left = 0;
+  start({.memory_left = [&left] { return left.load(); }});
+  const auto refused = ask(head("POST /v1/messages") + "Content-Length: 10000000\r\n\r\n");
+  EXPECT_EQ(refused.status, 529);
+  EXPECT_EQ(refused.headers.at("retry-after"), "5");
+  const Json error = error_of(refused);
+  EXPECT_EQ(error["type"], "overloaded_error");
+  EXPECT_THAT(error["message"].get<std::string>(),
+              testing::HasSubstr("has 0 MiB of memory left, and this request may take 168 MiB"));
+  EXPECT_EQ(ask(post("/v1/messages/count_tokens", kPlain)).status, 529);
+  EXPECT_EQ(ask(head("GET /health") + "\r\n").status, 200);
+
+  left = 17 << 20; // for a small one
+  EXPECT_EQ(ask(post("/v1/messages/count_tokens", kPlain)).status, 200);
+  EXPECT_EQ(ask(head("POST /v1/messages") + "Content-Length: 10000000\r\n\r\n").status, 529);
+  EXPECT_EQ(backend_.running(), 0U);
+}
+
 TEST_F(GatewayTest, ABodyOf100MegabytesIs413AndTheNextRequestIsServed) {
   RawClient client = connect();
   client.send(head("POST /v1/messages") + "Content-Length: 104857600\r\n\r\n");

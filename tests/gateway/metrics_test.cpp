@@ -25,6 +25,8 @@ TEST(Metrics, EachHasItsHelpItsTypeAndOneValue) {
                                                      .copied_blocks = 13,
                                                      .copying_seconds = 0.5,
                                                      .unstored_tokens = 77,
+                                                     .replay_bytes = 78,
+                                                     .tokenized_bytes = 79,
                                                      .store_is_inert = true},
                     .open_connections = 2});
   EXPECT_TRUE(body.contains("# HELP anyclaude_requests_total Requests for a message that have "
@@ -49,6 +51,8 @@ TEST(Metrics, EachHasItsHelpItsTypeAndOneValue) {
   EXPECT_TRUE(body.contains("\nanyclaude_kv_copied_blocks_total 13\n"));
   EXPECT_TRUE(body.contains("\nanyclaude_kv_copy_seconds_total 0.5\n"));
   EXPECT_TRUE(body.contains("\nanyclaude_kv_unstored_tokens_total 77\n"));
+  EXPECT_TRUE(body.contains("\nanyclaude_replay_bytes 78\n"));
+  EXPECT_TRUE(body.contains("\nanyclaude_tokenized_bytes 79\n"));
   EXPECT_TRUE(body.contains("\nanyclaude_kv_store_inert 1\n"));
   EXPECT_TRUE(body.contains("\n# TYPE anyclaude_engine_paused_total counter\n"
                             "anyclaude_engine_paused_total 5\n"));

@@ -2,6 +2,7 @@
 #include "kv/block_files.h"
 #include "kv/sample_blocks.h"
 #include "kv/vandal.h"
+#include "rounds.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>

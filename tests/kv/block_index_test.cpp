@@ -107,6 +107,24 @@ TEST_F(BlockIndexTest, BeginsAnewWhereItsFileWasRemovedOrIsOfAnotherVersion) {
   EXPECT_EQ(later.read().size(), 1u);
 }
 
+/// Its header names a version that SQLite may read only.
+TEST_F(BlockIndexTest, AFileThatForbidsWritingIsMadeAnew) {
+  constexpr int kWriteVersion = 18; // https://www.sqlite.org/fileformat2.html, the header
+  {
+    BlockIndex index(file, true);
+    index.put(key_of(1), header_of(1), {});
+    ASSERT_TRUE(index.flush());
+  }
+  {
+    std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+    bytes.seekp(kWriteVersion).put(3);
+  }
+  BlockIndex index(file, true);
+  index.put(key_of(2), header_of(2), {});
+  EXPECT_TRUE(index.flush() || index.flush());
+  EXPECT_TRUE(index.read().contains(key_of(2)));
+}
+
 TEST_F(BlockIndexTest, WhateverIsInTheFileIsHarmless) {
   constexpr int kRounds = 300;
   std::mt19937 random(7);

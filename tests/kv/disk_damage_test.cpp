@@ -4,6 +4,7 @@
 #include "kv/failing_disk.h"
 #include "kv/sample_blocks.h"
 #include "kv/vandal.h"
+#include "rounds.h"
 
 #include <gtest/gtest.h>
 

@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <format>
+#include <fstream>
 #include <memory>
 #include <numeric>
 #include <span>
@@ -33,12 +35,11 @@ inline std::vector<Token> words(int first, int count) {
 
 class DiskStoreTest : public testing::Test {
  protected:
-  std::unique_ptr<BlockStore> open(std::size_t memory_blocks = 100,
-                                   std::uint64_t disk_bytes = 1U << 20) {
+  std::unique_ptr<BlockStore>
+  open(std::size_t memory_blocks = 100, std::uint64_t disk_bytes = 1U << 20,
+       DiskTierOptions options = {.retry = std::chrono::milliseconds(1)}) {
     auto files = BlockFiles::open(root, "model");
     EXPECT_TRUE(files) << files.error();
-    DiskTierOptions options;
-    options.retry = std::chrono::milliseconds(1);
     options.on_trouble = [this](const std::string&) { ++troubles; };
     options.on_recovery = [this] { ++recoveries; };
     return std::make_unique<BlockStore>(
@@ -72,6 +73,26 @@ class DiskStoreTest : public testing::Test {
       ASSERT_LT(std::chrono::steady_clock::now(), limit);
       std::this_thread::yield();
     }
+  }
+
+  /// Stores a block, then puts files where the folders of all others are to be, so that nobody can
+  /// write there, root included, and stores six that fail. Returns those files.
+  std::vector<std::filesystem::path> run_into_obstacles(BlockStore& store) const {
+    keep(store, words(0, kBlock));
+    wait_for_blocks(store, 1);
+    const std::filesystem::path folder = stored_models(root).front().folder;
+    std::vector<std::filesystem::path> obstacles;
+    for (int i = 0; i < 256; ++i) {
+      const std::filesystem::path shard = folder / std::format("{:02x}", i);
+      if (!std::filesystem::exists(shard)) {
+        std::ofstream(shard) << "in the way";
+        obstacles.push_back(shard);
+      }
+    }
+    keep(store, words(1000, 6 * kBlock));
+    while (troubles == 0)
+      std::this_thread::yield();
+    return obstacles;
   }
 
   /// Waits until the disk has taken so many blocks.

@@ -14,6 +14,7 @@
 #include <latch>
 #include <memory>
 #include <numeric>
+#include <semaphore>
 #include <span>
 #include <string>
 #include <string_view>
@@ -104,7 +105,9 @@ TEST_F(DiskStoreTest, WhatIsGivenUpWhileItIsWrittenCountsUntilThen) {
   FailingDisk disk(root.parent_path());
   const auto store = open();
   std::latch may_write(1);
-  disk.fail([&](std::string_view call, const fs::path&) {
+  std::atomic<int> begun = 0;
+  disk.fail([&](std::string_view call, const fs::path& path) {
+    begun += call == "open" && path.extension() == ".partial" ? 1 : 0;
     if (call == "fdatasync")
       may_write.wait();
     return 0;
@@ -112,6 +115,8 @@ TEST_F(DiskStoreTest, WhatIsGivenUpWhileItIsWrittenCountsUntilThen) {
   const auto prefix = words(0, 2 * kBlock);
   keep(*store, prefix);
   EXPECT_GT(store->stats().unwritten_bytes, 2 * kBytes);
+  while (begun == 0)
+    std::this_thread::yield();
   store->clear();
   EXPECT_EQ(store->stats().blocks, 0u);
   EXPECT_EQ(store->stats().memory_bytes, 2 * kBytes);
@@ -122,7 +127,42 @@ TEST_F(DiskStoreTest, WhatIsGivenUpWhileItIsWrittenCountsUntilThen) {
   wait_until_written(*store);
   EXPECT_EQ(store->stats().memory_bytes, 2 * kBytes);
   EXPECT_EQ(store->stats().written, 2u) << "what was given up is no block that is durable";
+  EXPECT_EQ(begun, 3) << "what was given up while it waited is not written";
   EXPECT_EQ(stored_models(root).front().files.size(), 2u);
+}
+
+/// A share that is as good as nothing: the first block is written, and what it took is never over.
+TEST_F(DiskStoreTest, WhileOthersComputeWritingTakesItsShareOnly) {
+  const auto prefix = words(0, 5 * kBlock);
+  const auto store = open(100, 1U << 20, {.share = 1e-9});
+  store->computing(true);
+  keep(*store, prefix);
+  wait_for_blocks(*store, 1);
+  root = scratch / "other"; // as long as five blocks take
+  const auto other = open();
+  keep(*other, prefix);
+  wait_for_blocks(*other, 5);
+  store->pump();
+  EXPECT_EQ(store->stats().disk_blocks, 1u);
+  store->computing(false);
+  wait_for_blocks(*store, 5);
+}
+
+TEST_F(DiskStoreTest, WhileOthersComputeAnEighthOfWhatMayWaitDoesAtMost) {
+  const auto store = open(100, 1U << 20, {.queue_bytes = 32 * kBytes, .share = 1e-9});
+  store->computing(true);
+  keep(*store, words(0, 8 * kBlock));
+  wait_for_blocks(*store, 4);
+}
+
+TEST_F(DiskStoreTest, WhatWaitsForOthersToComputeIsWrittenAtTheEnd) {
+  const auto prefix = words(0, 5 * kBlock);
+  {
+    const auto store = open(100, 1U << 20, {.share = 1e-9});
+    store->computing(true);
+    keep(*store, prefix);
+  }
+  EXPECT_EQ(open()->stats().disk_blocks, 5u);
 }
 
 TEST_F(DiskStoreTest, ADamagedBlockIsForgottenWithAllBehindIt) {
@@ -181,21 +221,7 @@ TEST_F(DiskStoreTest, ABlockThatSaysAnotherPlaceThanBehindItsParentIsOfNoUse) {
 
 TEST_F(DiskStoreTest, ADiskThatFailsSwitchesWritingOffUntilItWorks) {
   const auto store = open();
-  keep(*store, words(0, kBlock));
-  wait_for_blocks(*store, 1);
-  // Folders of all blocks to come are files: nobody can write there, root included.
-  const fs::path folder = stored_models(root).front().folder;
-  std::vector<fs::path> obstacles;
-  for (int i = 0; i < 256; ++i) {
-    const fs::path shard = folder / std::format("{:02x}", i);
-    if (!fs::exists(shard)) {
-      std::ofstream(shard) << "in the way";
-      obstacles.push_back(shard);
-    }
-  }
-  keep(*store, words(1000, 6 * kBlock));
-  while (troubles == 0)
-    std::this_thread::yield();
+  const auto obstacles = run_into_obstacles(*store);
   for (int i = 0; i < 50; ++i)
     store->pump(); // tries again and fails
   EXPECT_EQ(troubles, 1) << "one warning is enough";
@@ -206,6 +232,21 @@ TEST_F(DiskStoreTest, ADiskThatFailsSwitchesWritingOffUntilItWorks) {
     fs::remove(obstacle);
   wait_for_blocks(*store, 7); // what could not be written then is written now
   EXPECT_EQ(recoveries, 1);
+}
+
+/// The engine sleeps while nobody asks: it has to be woken when what waits can be written.
+TEST_F(DiskStoreTest, SaysWhenWritingMayBeTriedAgain) {
+  std::counting_semaphore<> news(0);
+  const auto store =
+      open(100, 1U << 20,
+           {.retry = std::chrono::milliseconds(200), .on_outcome = [&] { news.release(); }});
+  const auto obstacles = run_into_obstacles(*store);
+  for (const fs::path& obstacle : obstacles)
+    fs::remove(obstacle);
+  while (store->stats().disk_blocks < 7) {
+    ASSERT_TRUE(news.try_acquire_for(std::chrono::seconds(20)));
+    store->pump();
+  }
 }
 
 // --- stores of models that go on from checkpoints ---
@@ -460,6 +501,25 @@ TEST_F(DiskStoreTest, SeesWhatOthersRemoveAndAdd) {
   const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (length(*open(), prefix) > 0)
     ASSERT_LT(std::chrono::steady_clock::now(), limit);
+}
+
+TEST_F(DiskStoreTest, AFolderThatOthersRemoveWhileABlockIsWrittenIsNoTrouble) {
+  const auto store = open();
+  {
+    FailingDisk disk(root);
+    const fs::path folder = stored_models(root).front().folder;
+    int removals = 0;
+    disk.fail([&](std::string_view call, const fs::path& path) {
+      if (call == "open" && path.extension() == ".partial" && ++removals <= 2)
+        fs::remove_all(folder);
+      return 0;
+    });
+    keep(*store, words(0, kBlock));
+    wait_for_blocks(*store, 1);
+    EXPECT_EQ(removals, 3);
+  }
+  EXPECT_EQ(troubles, 0);
+  EXPECT_EQ(stored_models(root).front().files.size(), 1u);
 }
 
 /// What a file takes on the disk, and not how long it says it is.

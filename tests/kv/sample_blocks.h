@@ -4,18 +4,11 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdlib>
 #include <memory>
 #include <random>
 #include <vector>
 
 namespace anyclaude::kv {
-
-/// A number of rounds, or the one that the environment asks for.
-inline int rounds(const char* variable, int usual) {
-  const char* asked = std::getenv(variable);
-  return asked ? std::atoi(asked) : usual;
-}
 
 /// A block that is told by its number: tokens, place in a chain and cells.
 inline Block block_of(int number, const BlockKey& parent, std::size_t bytes = 5000) {

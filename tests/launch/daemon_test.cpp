@@ -129,9 +129,10 @@ TEST_F(Daemon, ReportsAnExceptionAndASignal) {
 
 TEST_F(Daemon, TellsItsProgressAndWhyItFailed) {
   auto order = test_order(home_.paths());
-  order.main = [](DaemonStart start) {
+  const auto shown = home_.file("shown"); // what it tells was shown: now it may fail
+  order.main = [shown](DaemonStart start) {
     std::promise<void> ended;
-    std::atomic<int> asked = 0;
+    std::atomic<bool> has_failed = false;
     std::unique_ptr<ControlServer> server;
     auto made = ControlServer::start(std::move(start.listener),
                                      {[&] {
@@ -139,8 +140,8 @@ TEST_F(Daemon, TellsItsProgressAndWhyItFailed) {
                                         status.version = "1.0";
                                         status.pid = ::getpid();
                                         status.model_path = "/models/a.gguf";
-                                        status.state = asked++ == 0 ? DaemonState::loading
-                                                                    : DaemonState::failed;
+                                        status.state =
+                                            has_failed ? DaemonState::failed : DaemonState::loading;
                                         status.progress = 0.25;
                                         status.detail = "out of memory: 9 GiB needed, 4 GiB free";
                                         return status;
@@ -149,16 +150,19 @@ TEST_F(Daemon, TellsItsProgressAndWhyItFailed) {
                                       [&] { ended.set_value(); }},
                                      {});
     server = std::move(*made);
-    while (asked == 0)
+    while (!std::filesystem::exists(shown))
       ::poll(nullptr, 0, 5);
+    has_failed = true;
     server->status_changed();
     ended.get_future().wait();
     return 0;
   };
   auto daemon = attach(order);
   double progress = -1;
-  const auto ready = wait_ready(home_.paths(), daemon,
-                                [&](const DaemonStatus& status) { progress = status.progress; });
+  const auto ready = wait_ready(home_.paths(), daemon, [&](const DaemonStatus& status) {
+    progress = status.progress;
+    std::ofstream(shown) << progress;
+  });
   ASSERT_FALSE(ready);
   EXPECT_EQ(progress, 0.25);
   EXPECT_NE(ready.error().find("9 GiB needed"), std::string::npos) << ready.error();

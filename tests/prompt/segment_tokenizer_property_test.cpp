@@ -67,12 +67,29 @@ rc::Gen<std::string> rendered_text() {
 }
 
 RC_GTEST_PROP(SegmentTokenizerProperty, GivesTheTokensOfTheWholeText, ()) {
-  SegmentTokenizer tokenizer(merging_tokenizer(), 400);
+  SegmentTokenizer tokenizer(merging_tokenizer(), 2000);
   const auto texts = *rc::gen::container<std::vector<std::string>>(rendered_text());
   for (const std::string& text : texts) {
     RC_ASSERT(tokenizer.tokenize(text) == without_memory(text));
     RC_ASSERT(tokenizer.tokenize(text) == without_memory(text));
   }
+}
+
+TEST(SegmentTokenizer, ShortTextsCountWithWhatHoldsThem) {
+  constexpr std::size_t kCapacity = 10'000;
+  int calls = 0;
+  SegmentTokenizer tokenizer(merging_tokenizer(&calls), kCapacity);
+  const auto nth = [](int n) { return "<turn>" + std::to_string(n); };
+  for (int n = 0; n < 1000; ++n)
+    tokenizer.tokenize(nth(n));
+  EXPECT_LE(tokenizer.bytes(), kCapacity);
+  EXPECT_GT(tokenizer.bytes(), kCapacity / 2);
+  calls = 0;
+  int recalled = 0;
+  for (int n = 999; n >= 0 && calls == 0; --n, ++recalled)
+    tokenizer.tokenize(nth(n));
+  EXPECT_GT(recalled, 10);
+  EXPECT_LT(recalled, 60) << "each takes a few hundred bytes, not ten";
 }
 
 TEST(SegmentTokenizer, TokenizesWhatIsNewAndNothingElse) {
@@ -88,7 +105,7 @@ TEST(SegmentTokenizer, TokenizesWhatIsNewAndNothingElse) {
 
 TEST(SegmentTokenizer, ForgetsWhatWasNotUsedForLongest) {
   int calls = 0;
-  SegmentTokenizer tokenizer(merging_tokenizer(&calls), 130);
+  SegmentTokenizer tokenizer(merging_tokenizer(&calls), 800);
   tokenizer.tokenize("<turn>one");
   tokenizer.tokenize("<turn>two");
   tokenizer.tokenize("<turn>one");
