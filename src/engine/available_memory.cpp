@@ -6,6 +6,7 @@
 #include <fstream>
 #include <limits>
 #include <optional>
+#include <sstream>
 #include <string>
 
 namespace anyclaude::engine {
@@ -100,15 +101,36 @@ std::uint64_t free_memory(const std::filesystem::path& system) {
          static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) / 2;
 }
 
+/// What a limit of the address space (RLIMIT_AS, `ulimit -v`) leaves.
+std::uint64_t left_of_address_space(const std::filesystem::path& system) {
+  const std::string name = "Max address space";
+  std::ifstream file(system / "proc/self/limits");
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with(name))
+      continue;
+    std::uint64_t limit = 0;
+    if (!(std::istringstream(line.substr(name.size())) >> limit)) // "unlimited"
+      return kNoLimit;
+    const auto taken = first_number(system / "proc/self/statm").value_or(0) *
+                       static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+    return limit - std::min(limit, taken);
+  }
+  return kNoLimit;
+}
+
+std::uint64_t left_by_limits(const std::filesystem::path& system, Pages pages) {
+  return std::min(left_by_all_groups(system, pages), left_of_address_space(system));
+}
+
 } // namespace
 
 std::uint64_t available_memory(const std::filesystem::path& system) {
-  return std::min(free_memory(system), left_by_all_groups(system, Pages::inactive));
+  return std::min(free_memory(system), left_by_limits(system, Pages::inactive));
 }
 
 std::uint64_t memory_before_the_end(const std::filesystem::path& system) {
   const std::uint64_t swap = number_of("SwapFree:", system / "proc/meminfo").value_or(0) * kKib;
-  return std::min(free_memory(system) + swap, left_by_all_groups(system, Pages::all));
+  return std::min(free_memory(system) + swap, left_by_limits(system, Pages::all));
 }
 
 } // namespace anyclaude::engine

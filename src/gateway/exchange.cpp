@@ -2,6 +2,8 @@
 
 #include "gateway/http_text.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <mutex>
 #include <utility>
@@ -19,18 +21,19 @@ class PostingResponder : public Responder {
       : gate_(std::move(gate)), exchange_(std::move(exchange)) {}
 
   ~PostingResponder() override {
-    gate_->post([exchange = std::move(exchange_)] {
-      exchange->abandon("The server gave no answer. This is a fault of the server.");
+    post([](Exchange& exchange) {
+      exchange.abandon("The server gave no answer. This is a fault of the server.");
     });
   }
 
   void respond(int status, Headers headers, std::string body) override {
-    gate_->post([exchange = exchange_, status, headers = std::move(headers),
-                 body = std::move(body)] { exchange->respond(status, headers, body); });
+    post([status, headers = std::move(headers), body = std::move(body)](Exchange& exchange) {
+      exchange.respond(status, headers, body);
+    });
   }
   void begin(int status, Headers headers) override {
-    gate_->post([exchange = exchange_, status, headers = std::move(headers)] {
-      exchange->begin(status, headers);
+    post([status, headers = std::move(headers)](Exchange& exchange) {
+      exchange.begin(status, headers);
     });
   }
   /// What is written before the socket thread gets to it goes out in one piece.
@@ -40,27 +43,27 @@ class PostingResponder : public Responder {
     if (std::exchange(unsent_->posted, true)) {
       return;
     }
-    gate_->post([exchange = exchange_, unsent = unsent_] {
+    post([unsent = unsent_](Exchange& exchange) {
       std::string text;
       {
         const std::scoped_lock taking(unsent->mutex);
         std::swap(text, unsent->text);
         unsent->posted = false;
       }
-      exchange->write(text);
+      exchange.write(text);
     });
   }
   void end() override {
-    gate_->post([exchange = exchange_] { exchange->end(); });
+    post([](Exchange& exchange) { exchange.end(); });
   }
   void on_disconnect(std::function<void()> callback) override {
-    gate_->post([exchange = exchange_, callback = std::move(callback)]() mutable {
-      exchange->on_disconnect(std::move(callback));
+    post([callback = std::move(callback)](Exchange& exchange) mutable {
+      exchange.on_disconnect(std::move(callback));
     });
   }
   void every(std::chrono::milliseconds period, std::function<void()> callback) override {
-    gate_->post([exchange = exchange_, period, callback = std::move(callback)]() mutable {
-      exchange->every(period, std::move(callback));
+    post([period, callback = std::move(callback)](Exchange& exchange) mutable {
+      exchange.every(period, std::move(callback));
     });
   }
 
@@ -70,6 +73,14 @@ class PostingResponder : public Responder {
     std::string text;
     bool posted = false; // to the socket thread, which takes the text
   };
+
+  /// Does it on the socket thread.
+  template <typename Function>
+  void post(Function work) {
+    gate_->post([exchange = exchange_, work = std::move(work)]() mutable {
+      exchange->attempt([&] { work(*exchange); });
+    });
+  }
 
   std::shared_ptr<Gate> gate_;
   std::shared_ptr<Exchange> exchange_;
@@ -193,10 +204,12 @@ void Exchange::run_timer(std::size_t index) {
           return;
         }
         const auto callback = self->timers_[index].callback; // it may outlive the entry
-        callback();
-        if (index < self->timers_.size()) {
-          self->run_timer(index);
-        }
+        self->attempt([&] {
+          callback();
+          if (index < self->timers_.size()) {
+            self->run_timer(index);
+          }
+        });
       });
 }
 
@@ -207,7 +220,7 @@ void Exchange::client_left() {
   const auto callback = std::move(on_disconnect_);
   release();
   if (callback) {
-    callback();
+    attempt(callback);
   }
 }
 
@@ -217,6 +230,12 @@ void Exchange::cut() {
   }
   output_.clear();
   client_left();
+}
+
+void Exchange::fail(const std::exception& error) {
+  spdlog::error("An answer ended by a fault of the server: {}", error.what());
+  cut();
+  wake();
 }
 
 void Exchange::complete() {

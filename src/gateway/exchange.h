@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -80,10 +81,21 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   void client_left();
   /// The connection is no more.
   void cut();
+  /// Does something of the producer's. Where that fails, for want of memory mostly, the client is
+  /// cut off and the others are served on.
+  template <typename Function>
+  void attempt(Function&& work) {
+    try {
+      std::forward<Function>(work)();
+    } catch (const std::exception& error) {
+      fail(error);
+    }
+  }
 
  private:
   void complete();
   void release();
+  void fail(const std::exception& error);
   void run_timer(std::size_t index);
   void wake() const;
 

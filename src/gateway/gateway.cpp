@@ -243,8 +243,8 @@ std::optional<Error> Gateway::no_memory(const HttpRequest& request) const {
   }
   return Error{
       ErrorKind::overloaded,
-      std::format("This machine (or the daemon's container) has {} MiB of memory left, and "
-                  "this request may take {} MiB. End something else, or try again later.",
+      std::format("This machine (or the daemon's container or ulimit) has {} MiB of memory left, "
+                  "and this request may take {} MiB. End something else, or try again later.",
                   left >> 20, needed >> 20)};
 }
 

@@ -16,6 +16,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <new>
 #include <thread>
 #include <unordered_map>
 
@@ -52,7 +53,7 @@ class AsioServer : public HttpServer {
                    dispatch(std::move(request), std::move(responder), std::move(exchange));
                  }} {
     asio::co_spawn(io_, accept_all(), asio::detached);
-    thread_ = std::thread([this] { io_.run(); });
+    thread_ = std::thread([this] { serve_sockets(); });
   }
 
   /// First the clients are told off, so that running handlers find nobody to work for; then the
@@ -70,8 +71,10 @@ class AsioServer : public HttpServer {
   std::size_t open_connections() const override { return open_; }
 
  private:
+  void serve_sockets();
   asio::awaitable<void> accept_all();
   void accept_waiting();
+  void pause_accepting(int shortage);
   void take(int descriptor);
   void turn_away(tcp::socket socket);
   void stop_sockets();
@@ -98,13 +101,30 @@ class AsioServer : public HttpServer {
   std::thread thread_;
 };
 
+/// What fails here and was caught nowhere (without memory it can be anything) concerns one
+/// connection.
+void AsioServer::serve_sockets() {
+  for (;;) {
+    try {
+      io_.run();
+      return;
+    } catch (const std::exception& error) {
+      spdlog::error("A connection failed by a fault of the server: {}", error.what());
+    }
+  }
+}
+
 asio::awaitable<void> AsioServer::accept_all() {
   while (!stopping_) {
     const auto [error] = co_await acceptor_.async_wait(tcp::acceptor::wait_read, kAwait);
     if (error || stopping_) {
       break;
     }
-    accept_waiting();
+    try {
+      accept_waiting();
+    } catch (const std::bad_alloc&) {
+      pause_accepting(ENOMEM);
+    }
     if (shortage_ != 0) {
       // The waiting client keeps the listening socket readable: without a pause this would spin.
       retry_.expires_after(std::chrono::milliseconds(100));
@@ -124,16 +144,19 @@ void AsioServer::accept_waiting() {
       continue;
     }
     if (is_shortage(descriptor.error())) {
-      if (std::exchange(shortage_, descriptor.error()) == 0) {
-        spdlog::warn("Cannot accept connections for now: {}. {} are open.",
-                     std::generic_category().message(descriptor.error()), open_.load());
-      }
-      return;
+      return pause_accepting(descriptor.error());
     }
     if (descriptor.error() == EAGAIN || descriptor.error() == EWOULDBLOCK) {
       return;
     }
     // Anything else concerns one client that left before it was served: on to the next.
+  }
+}
+
+void AsioServer::pause_accepting(int shortage) {
+  if (std::exchange(shortage_, shortage) == 0) {
+    spdlog::warn("Cannot accept connections for now: {}. {} are open.",
+                 std::generic_category().message(shortage), open_.load());
   }
 }
 
@@ -149,11 +172,11 @@ void AsioServer::take(int descriptor) {
     return;
   }
   const std::uint64_t id = next_connection_++;
-  ++open_;
   connections_.emplace(id, Connection::serve(context_, std::move(socket), [this, id] {
                          connections_.erase(id);
-                         --open_;
+                         open_ = connections_.size();
                        }));
+  open_ = connections_.size();
 }
 
 /// A small answer fits the socket's buffer, so nothing needs to wait for it.

@@ -100,5 +100,25 @@ TEST_F(AvailableMemory, AHiddenPathIsTheRoot) {
   EXPECT_EQ(mib(), 200U);
 }
 
+TEST_F(AvailableMemory, IsNoMoreThanTheAddressSpaceLeaves) {
+  const auto limits = [&](const std::string& soft) {
+    file("proc/self/limits",
+         "Limit                     Soft Limit           Hard Limit           Units\n"
+         "Max file locks            unlimited            unlimited            locks\n"
+         "Max address space         " +
+             soft + "            unlimited            bytes\n");
+  };
+  file("proc/self/statm",
+       std::format("{} 3 2 1 0 1 0\n",
+                   100 * kMib / static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE))));
+  limits("unlimited");
+  EXPECT_EQ(mib(), 1000U);
+  limits(std::to_string(130 * kMib));
+  EXPECT_EQ(mib(), 30U);
+  EXPECT_EQ(memory_before_the_end(system_) / kMib, 30U);
+  limits(std::to_string(90 * kMib));
+  EXPECT_EQ(mib(), 0U);
+}
+
 } // namespace
 } // namespace anyclaude::engine

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <new>
 #include <random>
 #include <thread>
 #include <tuple>
@@ -40,6 +41,29 @@ TEST(HttpServerLifetime, AHandlerThatThrowsIsAnswered500) {
   client.send("GET /late HTTP/1.1\r\n\r\n");
   EXPECT_FALSE(client.receive().complete);
   EXPECT_TRUE(client.closed_by_server());
+}
+
+/// As without memory, where anything may throw.
+TEST(HttpServerLifetime, ACallbackThatThrowsEndsItsOwnConnectionOnly) {
+  Flag gone;
+  const auto server =
+      serve([&](const HttpRequest& request, const std::shared_ptr<Responder>& responder) {
+        if (request.path != "/throws")
+          return echo(request, responder);
+        responder->begin(200, {});
+        responder->on_disconnect([&] {
+          gone.set();
+          throw std::bad_alloc();
+        });
+        responder->every(1ms, [responder] { throw std::bad_alloc(); });
+      });
+  RawClient client(server->port());
+  client.send("GET /throws HTTP/1.1\r\n\r\n");
+  EXPECT_TRUE(gone.wait());
+  EXPECT_TRUE(eventually([&] { return server->open_connections() == 0; }));
+  RawClient other(server->port());
+  other.send("GET / HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(other.receive().status, 200);
 }
 
 TEST(HttpServerLifetime, AForgottenAnswerIs500) {

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <ctime>
+#include <new>
 #include <thread>
 
 namespace anyclaude::gateway {
@@ -234,6 +235,27 @@ TEST(HttpServerLimits, OneConnectionTooManyIsTurnedAway) {
   RawClient fourth(server->port());
   fourth.send("GET / HTTP/1.1\r\n\r\n");
   EXPECT_EQ(fourth.receive().status, 200);
+}
+
+/// As where there is no memory for the answer.
+TEST(HttpServerLimits, OthersAreAcceptedWhenTurningOneAwayFails) {
+  std::atomic<int> failures = 0;
+  auto server = HttpServer::start(with_limits([](HttpLimits& limits) { limits.connections = 1; }),
+                                  pass, echo, [&](int, const std::string&) -> ErrorAnswer {
+                                    ++failures;
+                                    throw std::bad_alloc();
+                                  });
+  ASSERT_TRUE(server) << server.error();
+  {
+    RawClient first((*server)->port());
+    EXPECT_TRUE(eventually([&] { return (*server)->open_connections() == 1; }));
+    RawClient second((*server)->port());
+    EXPECT_TRUE(eventually([&] { return failures > 0; }));
+  }
+  EXPECT_TRUE(eventually([&] { return (*server)->open_connections() == 0; }));
+  RawClient third((*server)->port());
+  third.send("GET / HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(third.receive().status, 200);
 }
 
 TEST(HttpServerLimits, WithoutDescriptorsItWaitsInsteadOfSpinning) {
