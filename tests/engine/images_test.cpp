@@ -69,8 +69,8 @@ class Subject {
     double noise = 0;
     for (const int size : {64, 63, 17, 3})
       noise = std::max(noise, Reference::largest(right, logits(text.tokens, kAnswer, size)));
-    tolerance = 3 * noise + 1e-6;
     another_image = Reference::largest(right, logits(other.tokens, kAnswer));
+    tolerance = allowed_difference(noise, another_image);
   }
 
   static Subject& of(demo::Architecture architecture) {

@@ -53,6 +53,14 @@ inline double difference(const Logits& a, const Logits& b) {
   return std::sqrt(sum / static_cast<double>(a.size()));
 }
 
+/// The difference that is allowed, between what batch shapes make (`noise`, of some that were
+/// tried: others make a few times more, how much depends on the processor) and what one wrong token
+/// makes at least (`wrong`, hundreds of times as much). A state that is updated alike in all shapes
+/// has no noise.
+inline double allowed_difference(double noise, double wrong) {
+  return noise == 0 ? 1e-6 : std::max(4 * noise, wrong / 40);
+}
+
 /// How a text is divided into batches, and what else is in each of them.
 struct BatchShape {
   int tokens = 512;

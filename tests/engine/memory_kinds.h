@@ -53,7 +53,7 @@ struct Subject {
       wrong[wrong.size() - kAnswer - 8] += 1;
       other = std::min(other, Reference::largest(whole, reference.logits(wrong, kAnswer)));
     }
-    tolerance = 3 * noise + 1e-6; // a state that is updated alike in all shapes has no noise
+    tolerance = allowed_difference(noise, other);
   }
 
   static const Subject& of(const Kind& kind) {
