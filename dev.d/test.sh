@@ -254,6 +254,7 @@ test_sanitized() {
 # Of what is random: every round takes five to ten times as long, and what it runs is the same code.
 fewer_rounds() {
   export ANYCLAUDE_SCHEDULES=${ANYCLAUDE_SCHEDULES:-200} ANYCLAUDE_FUZZ_INPUTS=${ANYCLAUDE_FUZZ_INPUTS:-100}
+  export ANYCLAUDE_SCHEMAS=${ANYCLAUDE_SCHEMAS:-30} ANYCLAUDE_FORK_SCHEDULES=${ANYCLAUDE_FORK_SCHEDULES:-60}
   export ANYCLAUDE_KILLS=${ANYCLAUDE_KILLS:-3} RC_PARAMS=${RC_PARAMS:-max_success=40}
 }
 
