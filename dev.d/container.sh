@@ -50,5 +50,5 @@ in_container() {
   if [ -t 0 ] && [ -t 1 ]; then options+=(--tty); fi
   $engine run --rm --interactive --init --network host --security-opt label=disable \
     --cap-add SYS_PTRACE "${options[@]}" --env HOME=/tmp \
-    --volume "$repository:$repository" --workdir "$repository" "$(container_tag)" "$@"
+    --volume "$repository:$repository" --volume "$ccache_folder:$ccache_folder" --workdir "$repository" "$(container_tag)" "$@"
 }

@@ -146,9 +146,10 @@ copy_host_files() {
 
 can_mount() { unshare --mount --propagation private true 2>/dev/null; }
 
-# in_root COMMAND...: the checkout, /proc, /dev, /sys and /tmp are the host's. The mounts live in a
-# mount namespace that ends with the command, so none is ever left behind. Where a container may not
-# mount (no CAP_SYS_ADMIN), proot shows the same files; compiling then takes about a fifth longer.
+# in_root COMMAND...: the checkout, ccache's folder, /proc, /dev, /sys and /tmp are the host's. The
+# mounts live in a mount namespace that ends with the command, so none is ever left behind. Where a
+# container may not mount (no CAP_SYS_ADMIN), proot shows the same files; compiling then takes about a
+# fifth longer.
 in_root() {
   local variables=() variable
   while IFS= read -r -d '' variable; do
@@ -158,20 +159,22 @@ in_root() {
   copy_host_files
   if can_mount; then
     unshare --mount --propagation private sh -ec '
-      root=$1 repository=$2
-      shift 2
+      root=$1 repository=$2 ccache=$3
+      shift 3
       mount --rbind /proc "$root/proc"
       mount --rbind /sys "$root/sys"
       mount --rbind /dev "$root/dev"
       mount --bind /tmp "$root/tmp"
-      mkdir -p "$root$repository"
-      mount --bind "$repository" "$root$repository"
+      for folder in "$repository" "$ccache"; do
+        mkdir -p "$folder" "$root$folder"
+        mount --bind "$folder" "$root$folder"
+      done
       exec chroot "$root" "$@"' \
-      sh "$root" "$repository" /usr/bin/env -i "${variables[@]}" \
+      sh "$root" "$repository" "$ccache_folder" /usr/bin/env -i "${variables[@]}" \
       /bin/sh -c 'cd "$1" && shift && exec "$@"' sh "$repository" "$@"
   else
     install_host_package proot proot
-    proot -r "$root" -b /proc -b /sys -b /dev -b /tmp -b "$repository" -w "$repository" \
+    proot -r "$root" -b /proc -b /sys -b /dev -b /tmp -b "$repository" -b "$ccache_folder" -w "$repository" \
       /usr/bin/env -i "${variables[@]}" "$@"
   fi
 }

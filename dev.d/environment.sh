@@ -96,10 +96,15 @@ prepare_environment() {
   esac
 }
 
+# What the compiler made, for all checkouts of a person's.
+ccache_folder=${XDG_CACHE_HOME:-${HOME:-$repository}/.cache}/anyclaude-build/ccache
+mkdir -p "$ccache_folder" 2>/dev/null || ccache_folder=$repository/.cache/ccache
+ccache_variables=("CCACHE_DIR=$ccache_folder" "CCACHE_BASEDIR=$repository" CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=3G)
+
 # inside COMMAND...: runs the command in the environment, in the repository.
 inside() {
   case $environment in
-    host) CCACHE_DIR=$repository/.cache/ccache CCACHE_BASEDIR=$repository "$@" ;;
+    host) env "${ccache_variables[@]}" "$@" ;;
     root) in_root "$@" ;;
     container) in_container "$@" ;;
   esac
@@ -120,8 +125,8 @@ passed_variables() {
         ;;
     esac
   done
-  printf '%s\0' LANG=C.UTF-8 "CCACHE_DIR=$repository/.cache/ccache" "CCACHE_BASEDIR=$repository" \
-    CCACHE_MAXSIZE=3G PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
+  printf '%s\0' "${ccache_variables[@]}" LANG=C.UTF-8 \
+    PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
 }
 
 command_shell() {
