@@ -26,6 +26,7 @@ NOT_RUN = {
     "ANYCLAUDE_KILLS=50 ./dev test engine -- --gtest_filter='*StoreCrash*'": BUILDS,
     "ANYCLAUDE_SCHEDULES=100000 ./dev test engine -- --gtest_filter='SchedulerSchedules.*'": BUILDS,
     "ANYCLAUDE_FORK_SCHEDULES=1000 ./dev test engine -- --gtest_filter='*ForksAndEvictions*'": BUILDS,
+    ".ci/run": BUILDS,
     "./dev test --sanitize": BUILDS,
     "./dev test --coverage": BUILDS,
     "ANYCLAUDE_POWER_FAILURES=2000 ./dev test unit -- --gtest_filter='*PowerLoss*:*LyingDisk*'": BUILDS,
