@@ -13,8 +13,9 @@ from scripts import steady_answer
 SECONDS = 60
 MOST_SECONDS = 180  # on a slow machine, until enough was answered
 STREAMS = 16
-WARM_UP_SECONDS = 15
 CONTEXT = 8192  # tokens: idle prefixes must be dropped to make room, again and again
+# Tokens evicted until it is warm: by then the pool is full (half a minute on a slow machine).
+WARM_UP_EVICTED = CONTEXT // 4
 RULES = "Rule {}: what one client says is nobody else's business. "
 
 
@@ -28,7 +29,7 @@ class Load:
         self.seconds = 0
         self.evicted = 0  # tokens
         self.wrong = []
-        self.samples = []  # (seconds, KiB, threads, cells used)
+        self.samples = []  # (KiB, threads, cells used), once it is warm
         self.unwritten = []  # KiB that waited for the disk then
         self._asked = 0
         self._answering = {}  # task -> writer, of streams whose answer has begun
@@ -40,7 +41,7 @@ class Load:
         while self.seconds < SECONDS or not (self._is_enough() or self.seconds == MOST_SECONDS):
             self.seconds += 1
             await asyncio.sleep(began + self.seconds - time.monotonic())
-            await self._sample(self.seconds)
+            await self._sample()
             self._kill_one(abruptly=self.seconds % 2 == 0)
         self._over = True
         await asyncio.gather(*clients)
@@ -59,15 +60,16 @@ class Load:
         task.cancel()
         self.killed += 1
 
-    async def _sample(self, second):
+    async def _sample(self):
         metrics = await asyncio.to_thread(self.daemon.metrics)
         # Prefixes outside the pool are kept on purpose, up to limits of their own: copies, and what
         # a slow disk has not taken yet.
         kept = metrics["anyclaude_kv_stored_bytes"] / 1024
         self.evicted = metrics["anyclaude_kv_evicted_tokens_total"]
         self.unwritten.append(metrics["anyclaude_kv_unwritten_bytes"] / 1024)
-        self.samples.append((second, self.daemon.memory_kib() - kept, self.daemon.threads(),
-                             metrics["anyclaude_kv_cells_used"]))
+        if self.evicted > WARM_UP_EVICTED:
+            self.samples.append((self.daemon.memory_kib() - kept, self.daemon.threads(),
+                                 metrics["anyclaude_kv_cells_used"]))
 
     async def _client(self):
         while not self._over:
@@ -140,15 +142,14 @@ def test_streams_complete_while_clients_die_and_nothing_grows(start_daemon, scri
     assert now["anyclaude_request_errors_total"] == 0
     assert now["anyclaude_kv_evicted_tokens_total"] > CONTEXT
 
-    warm = [sample for sample in load.samples if sample[0] > WARM_UP_SECONDS]
     # It goes up and down by some MiB with what answers are under way; what leaks only goes up.
-    memory = [kib for _, kib, _, _ in warm]
+    memory = [kib for kib, _, _ in load.samples]
     third = len(memory) // 3
     assert statistics.median(memory[-third:]) <= 1.02 * statistics.median(memory[:third]) + 1024, (
         f"{[round(kib) for kib in memory]}; unwritten: {[round(kib) for kib in load.unwritten]}")
     wait_for(lambda: daemon.metrics()["anyclaude_kv_unwritten_bytes"] == 0, "all is written", 60)
-    assert {count for _, _, count, _ in warm} == {threads}
-    assert max(cells for _, _, _, cells in warm) <= CONTEXT
+    assert {count for _, count, _ in load.samples} == {threads}
+    assert max(cells for _, _, cells in load.samples) <= CONTEXT
     # At most: the connection of a first request may still have been open when they were counted.
     wait_for(lambda: daemon.open_files() <= files, "all connections are closed", 10)
     assert daemon.threads() == threads
