@@ -87,19 +87,22 @@ choose_environment() {
   fi
 }
 
+# Where ccache keeps what the compiler made, for all checkouts of a person's.
+choose_ccache_folder() {
+  ccache_folder=${XDG_CACHE_HOME:-${HOME:-$repository}/.cache}/anyclaude-build/ccache
+  mkdir -p "$ccache_folder" 2>/dev/null || ccache_folder=$repository/.cache/ccache
+  ccache_variables=("CCACHE_DIR=$ccache_folder" "CCACHE_BASEDIR=$repository" CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=3G)
+}
+
 # Makes the chosen environment ready for `inside`. Quick when it already is.
 prepare_environment() {
   choose_environment
+  choose_ccache_folder
   case $environment in
     root) root_is_ready || locked prepare_root ;;
     container) container_is_ready || locked prepare_container ;;
   esac
 }
-
-# What the compiler made, for all checkouts of a person's.
-ccache_folder=${XDG_CACHE_HOME:-${HOME:-$repository}/.cache}/anyclaude-build/ccache
-mkdir -p "$ccache_folder" 2>/dev/null || ccache_folder=$repository/.cache/ccache
-ccache_variables=("CCACHE_DIR=$ccache_folder" "CCACHE_BASEDIR=$repository" CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=3G)
 
 # inside COMMAND...: runs the command in the environment, in the repository.
 inside() {
