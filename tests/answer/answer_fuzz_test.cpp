@@ -14,7 +14,7 @@
 namespace anyclaude::answer {
 namespace {
 
-const Json kSchema = Json::parse(R"({"type": "object", "properties": {
+const Json kEveryType = Json::parse(R"({"type": "object", "properties": {
   "path": {"type": "string"}, "content": {"type": "string"}, "count": {"type": "integer"},
   "flag": {"type": "boolean"}, "list": {"type": "array"}, "any": {}, "maybe": {"type": ["string", "null"]}}})");
 
@@ -179,7 +179,7 @@ TEST(AnswerFuzz, NoCrashNoInvalidJsonNothingLost) {
     const Form& form = forms[seed % forms.size()];
     Format format;
     format.dialect = form.dialect;
-    format.tools = tool_set({{"Write", kSchema}, {"Bash", kSchema}});
+    format.tools = tool_set({{"Write", kEveryType}, {"Bash", kEveryType}});
     format.opens_thinking = fuzz.chance(8);
     const auto text = fuzz.mutated(fuzz.answer(form), fuzz.pick(forms));
     const auto pieces = characters(text);

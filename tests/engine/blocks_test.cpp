@@ -17,7 +17,7 @@
 namespace anyclaude::engine {
 namespace {
 
-constexpr int kBlock = kv::kBlockTokens;
+using kv::kBlockTokens;
 
 std::unique_ptr<LlamaDecoder> decoder_of(int cells, const std::string& kv_type = "f16") {
   ContextOptions options;
@@ -53,9 +53,10 @@ using Exported = std::vector<std::pair<int, std::vector<std::byte>>>; // by wher
 
 Exported export_all(Decoder& decoder, SequenceId sequence, int length) {
   Exported blocks;
-  for (int begin = 0; begin < length; begin += kBlock) {
+  for (int begin = 0; begin < length; begin += kBlockTokens) {
     std::vector<std::byte> bytes;
-    EXPECT_TRUE(decoder.export_cells(sequence, begin, std::min(length, begin + kBlock), bytes));
+    EXPECT_TRUE(
+        decoder.export_cells(sequence, begin, std::min(length, begin + kBlockTokens), bytes));
     blocks.emplace_back(begin, std::move(bytes));
   }
   return blocks;
@@ -64,7 +65,7 @@ Exported export_all(Decoder& decoder, SequenceId sequence, int length) {
 class BlocksTest : public testing::TestWithParam<const char*> {};
 
 TEST_P(BlocksTest, ComeBackBitForBit) {
-  const int length = 2 * kBlock + 90;
+  const int length = 2 * kBlockTokens + 90;
   const auto decoder = decoder_of(2048, GetParam());
   const auto text = random_words(1, length);
   const auto suffix = random_words(2, 20);
@@ -74,44 +75,46 @@ TEST_P(BlocksTest, ComeBackBitForBit) {
   decoder->remove(0, 0, length + 20);
 
   for (const auto& [begin, bytes] : blocks) {
-    const int end = std::min(length, begin + kBlock);
+    const int end = std::min(length, begin + kBlockTokens);
     ASSERT_TRUE(decoder->import_cells(3, begin, end, begin, end, bytes, {}));
   }
   EXPECT_EQ(compute(*decoder, 3, suffix, length), before); // the same layout: the same bits
 
   // And a part of a block is that part.
-  ASSERT_TRUE(decoder->import_cells(4, 0, kBlock, 0, kBlock, blocks[0].second, {}));
-  ASSERT_TRUE(
-      decoder->import_cells(4, kBlock, kBlock + 70, kBlock, 2 * kBlock, blocks[1].second, {}));
-  const Logits part = compute(*decoder, 4, suffix, kBlock + 70);
+  ASSERT_TRUE(decoder->import_cells(4, 0, kBlockTokens, 0, kBlockTokens, blocks[0].second, {}));
+  ASSERT_TRUE(decoder->import_cells(4, kBlockTokens, kBlockTokens + 70, kBlockTokens,
+                                    2 * kBlockTokens, blocks[1].second, {}));
+  const Logits part = compute(*decoder, 4, suffix, kBlockTokens + 70);
   const auto fresh = decoder_of(2048, GetParam());
-  compute(*fresh, 0, std::span(text).first(kBlock + 70), 0);
-  EXPECT_LT(difference(part, compute(*fresh, 0, suffix, kBlock + 70)), 0.01);
+  compute(*fresh, 0, std::span(text).first(kBlockTokens + 70), 0);
+  EXPECT_LT(difference(part, compute(*fresh, 0, suffix, kBlockTokens + 70)), 0.01);
 }
 
 TEST_P(BlocksTest, WhatIsNotTheBlockIsRefusedAndNothingChanges) {
   const auto decoder = decoder_of(1024, GetParam());
-  const auto text = random_words(1, 2 * kBlock);
+  const auto text = random_words(1, 2 * kBlockTokens);
   const auto suffix = random_words(2, 20);
   compute(*decoder, 0, text, 0);
-  const auto blocks = export_all(*decoder, 0, 2 * kBlock);
-  const Logits before = compute(*decoder, 0, suffix, 2 * kBlock);
-  decoder->truncate(0, 2 * kBlock);
+  const auto blocks = export_all(*decoder, 0, 2 * kBlockTokens);
+  const Logits before = compute(*decoder, 0, suffix, 2 * kBlockTokens);
+  decoder->truncate(0, 2 * kBlockTokens);
 
   const auto& bytes = blocks[1].second;
   const auto all = std::span<const std::byte>(bytes);
-  EXPECT_FALSE(decoder->import_cells(1, 0, kBlock, 0, kBlock, bytes, {})); // another place
-  EXPECT_FALSE(decoder->import_cells(1, kBlock, kBlock + 200, kBlock, kBlock + 200, bytes, {}));
+  EXPECT_FALSE(
+      decoder->import_cells(1, 0, kBlockTokens, 0, kBlockTokens, bytes, {})); // another place
+  EXPECT_FALSE(decoder->import_cells(1, kBlockTokens, kBlockTokens + 200, kBlockTokens,
+                                     kBlockTokens + 200, bytes, {}));
   for (const std::size_t size : {std::size_t{0}, std::size_t{7}, all.size() / 2, all.size() - 1})
-    EXPECT_FALSE(
-        decoder->import_cells(1, kBlock, 2 * kBlock, kBlock, 2 * kBlock, all.first(size), {}));
+    EXPECT_FALSE(decoder->import_cells(1, kBlockTokens, 2 * kBlockTokens, kBlockTokens,
+                                       2 * kBlockTokens, all.first(size), {}));
   std::vector<std::byte> none;
-  EXPECT_FALSE(decoder->export_cells(0, kBlock, 3 * kBlock, none)); // more than it has
-  EXPECT_FALSE(decoder->export_cells(9, 0, kBlock, none));
+  EXPECT_FALSE(decoder->export_cells(0, kBlockTokens, 3 * kBlockTokens, none)); // more than it has
+  EXPECT_FALSE(decoder->export_cells(9, 0, kBlockTokens, none));
 
   // All cells but the text's are free, and the text is what it was.
-  EXPECT_EQ(compute(*decoder, 0, suffix, 2 * kBlock), before);
-  compute(*decoder, 5, random_words(3, 1024 - 2 * kBlock - 20), 0);
+  EXPECT_EQ(compute(*decoder, 0, suffix, 2 * kBlockTokens), before);
+  compute(*decoder, 5, random_words(3, 1024 - 2 * kBlockTokens - 20), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(KvTypes, BlocksTest, testing::Values("f16", "q8_0"),

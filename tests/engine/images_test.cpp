@@ -24,12 +24,12 @@ namespace {
 
 constexpr int kAnswer = 4; // tokens
 
-struct Case {
+struct SeeingModel {
   const char* name;
   demo::Architecture architecture;
 };
 
-std::ostream& operator<<(std::ostream& out, const Case& one) {
+std::ostream& operator<<(std::ostream& out, const SeeingModel& one) {
   return out << one.name;
 }
 
@@ -52,9 +52,9 @@ Text words(std::uint32_t seed, int count) {
 }
 
 /// A model that sees, and what libllama and libmtmd make of its texts without us.
-class Subject {
+class SeeingSubject {
  public:
-  explicit Subject(demo::Architecture architecture)
+  explicit SeeingSubject(demo::Architecture architecture)
       : file(random_model_file(architecture)), projector(projector_file(architecture)),
         model(load_model(file)), encoder(load_encoder()) {
     mtmd_context_params params = mtmd_context_params_default();
@@ -73,11 +73,11 @@ class Subject {
     tolerance = allowed_difference(noise, another_image);
   }
 
-  static Subject& of(demo::Architecture architecture) {
-    static std::map<demo::Architecture, std::unique_ptr<Subject>> subjects;
+  static SeeingSubject& of(demo::Architecture architecture) {
+    static std::map<demo::Architecture, std::unique_ptr<SeeingSubject>> subjects;
     auto& subject = subjects[architecture];
     if (!subject)
-      subject = std::make_unique<Subject>(architecture);
+      subject = std::make_unique<SeeingSubject>(architecture);
     return *subject;
   }
 
@@ -156,8 +156,8 @@ class Subject {
   std::map<std::vector<Token>, std::string> files_; // by the images' tokens
 };
 
-std::vector<Logits> Subject::logits(std::span<const Token> text, std::size_t count,
-                                    int size) const {
+std::vector<Logits> SeeingSubject::logits(std::span<const Token> text, std::size_t count,
+                                          int size) const {
   llama_context_params params = llama_context_default_params();
   params.n_ctx = 4096;
   params.n_batch = params.n_ubatch = 1024;
@@ -214,9 +214,9 @@ std::vector<Logits> Subject::logits(std::span<const Token> text, std::size_t cou
   return rows;
 }
 
-class ImagesTest : public testing::TestWithParam<Case> {
+class ImagesTest : public testing::TestWithParam<SeeingModel> {
  protected:
-  Subject& subject() const { return Subject::of(GetParam().architecture); }
+  SeeingSubject& subject() const { return SeeingSubject::of(GetParam().architecture); }
 
   const Answered& ask(LogitsRun& run, const Text& text, std::vector<int> boundaries = {}) const {
     return run.ask("anna", text.tokens, kAnswer, std::move(boundaries), text.images);
@@ -383,11 +383,12 @@ TEST_P(ImagesTest, ComesBackAfterARestart) {
     EXPECT_LT(subject().distance(answered), subject().tolerance);
 }
 
-INSTANTIATE_TEST_SUITE_P(Placing, ImagesTest,
-                         testing::Values(Case{"OneBehindTheOther", demo::Architecture::qwen3},
-                                         Case{"MRope", demo::Architecture::qwen3vl},
-                                         Case{"SeeingEachOther", demo::Architecture::gemma3}),
-                         [](const auto& one) { return one.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Placing, ImagesTest,
+    testing::Values(SeeingModel{"OneBehindTheOther", demo::Architecture::qwen3},
+                    SeeingModel{"MRope", demo::Architecture::qwen3vl},
+                    SeeingModel{"SeeingEachOther", demo::Architecture::gemma3}),
+    [](const auto& one) { return one.param.name; });
 
 } // namespace
 } // namespace anyclaude::engine

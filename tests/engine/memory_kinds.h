@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/logits.h"
+#include "kv/token_lists.h"
 
 #include <gtest/gtest.h>
 
@@ -18,11 +19,9 @@ namespace anyclaude::engine {
 
 inline constexpr int kAnswer = 8;  // tokens
 inline constexpr int kWindow = 32; // tokens, of the tiny model
+inline constexpr int kBlock = 2 * kWindow;
 
-inline std::vector<Token> operator+(std::vector<Token> left, const std::vector<Token>& right) {
-  left.insert(left.end(), right.begin(), right.end());
-  return left;
-}
+using kv::operator+;
 
 struct Kind {
   const char* name;

@@ -14,8 +14,6 @@
 namespace anyclaude::engine {
 namespace {
 
-constexpr int kBlock = 64; // tokens
-
 class MemoryKindRestartTest : public MemoryKindTest {
  protected:
   struct Life {

@@ -6,6 +6,7 @@
 // the shapes alone do, and every comparison is made at that scale.
 #include "engine/forwarding_decoder.h"
 #include "engine/logits.h"
+#include "kv/token_lists.h"
 
 #include <gtest/gtest.h>
 
@@ -19,10 +20,7 @@ namespace {
 
 constexpr int kAnswer = 16; // tokens
 
-std::vector<Token> operator+(std::vector<Token> left, const std::vector<Token>& right) {
-  left.insert(left.end(), right.begin(), right.end());
-  return left;
-}
+using kv::operator+;
 
 const Reference& reference() {
   static const Reference kReference(random_model());

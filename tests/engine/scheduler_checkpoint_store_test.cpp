@@ -1,7 +1,7 @@
 // Prefixes of models that go on from checkpoints, kept on a disk: over a decoder of plain arrays
 // whose cells and states know what they depend on.
 #include "demo/gguf_file.h"
-#include "engine/simulation.h"
+#include "engine/any_prompts.h"
 #include "kv/block_store.h"
 
 #include <gtest/gtest.h>
@@ -16,8 +16,6 @@
 namespace anyclaude::engine {
 namespace {
 
-constexpr int kBlock = 16; // tokens
-
 /// One process after the other: each has a pool of its own, and the disk stays.
 class Lives {
  public:
@@ -27,7 +25,7 @@ class Lives {
     auto files = kv::BlockFiles::open(scratch_ / "store", "model");
     EXPECT_TRUE(files) << files.error();
     store_ = std::make_unique<kv::BlockStore>(
-        kv::BlockStoreOptions{.block_tokens = kBlock,
+        kv::BlockStoreOptions{.block_tokens = kSmallBlock,
                               .memory_bytes = 1U << 20,
                               .disk_bytes = disk_bytes,
                               .salt = {},
@@ -52,11 +50,6 @@ class Lives {
   std::optional<Simulation> simulation_;
 };
 
-Job with_ends(Job job, std::vector<int> boundaries) {
-  job.boundaries = std::move(boundaries);
-  return job;
-}
-
 /// Asks, and idles behind it.
 const Heard& ask(Simulation& simulation, const std::vector<Token>& prompt,
                  std::vector<int> boundaries = {}, int max_tokens = 4) {
@@ -71,7 +64,7 @@ TEST(SchedulerCheckpointStore, APrefixComesBackInTheNextLife) {
   const auto system = words(1, 200);
   ask(lives.begin(), system + words(2, 100), {200, 280});
   EXPECT_EQ(lives.store().stats().checkpoints, 2u);
-  EXPECT_EQ(lives.store().stats().blocks, 2u + 280 / kBlock);
+  EXPECT_EQ(lives.store().stats().blocks, 2u + 280 / kSmallBlock);
 
   Simulation& next = lives.begin();
   const Heard same = ask(next, system + words(2, 100) + words(3, 40), {200, 280, 310});
@@ -88,11 +81,11 @@ TEST(SchedulerCheckpointStore, WhatTheMemoryHasIsNotLoaded) {
   Simulation& next = lives.begin();
   ask(next, system + words(4, 50), {200});
   const int imported = next.decoder.imported;
-  EXPECT_EQ(imported, (200 + kBlock - 1) / kBlock);
+  EXPECT_EQ(imported, (200 + kSmallBlock - 1) / kSmallBlock);
   ask(next, system + words(5, 50), {200}); // from the checkpoint in memory
   EXPECT_EQ(next.decoder.imported, imported);
   EXPECT_EQ(ask(next, system + words(2, 100) + words(3, 9), {200}).reused(), 280); // behind it
-  EXPECT_EQ(next.decoder.imported, imported + 280 / kBlock - 200 / kBlock + 1);
+  EXPECT_EQ(next.decoder.imported, imported + 280 / kSmallBlock - 200 / kSmallBlock + 1);
 }
 
 TEST(SchedulerCheckpointStore, WhatWasMeasuredOutlivesTheProcess) {
@@ -165,7 +158,7 @@ TEST(SchedulerCheckpointStore, AnAnswerWaitsForOneBlockAtMost) {
   Simulation& next = lives.begin();
   next.decoder.block_time = 0.01;
   const auto pieces = lives.store().find_checkpoint("anna", prompt);
-  ASSERT_EQ(pieces.size(), 580 / kBlock + 1);
+  ASSERT_EQ(pieces.size(), 580 / kSmallBlock + 1);
   const JobId answering = next.add(job_of(words(7, 20), 200));
   next.step(); // its prompt
   next.add(with_ends(job_of(prompt, 4), {580, 690}));
@@ -198,12 +191,6 @@ TEST(SchedulerCheckpointStore, CheckpointsOfAConversationThinOut) {
   EXPECT_EQ(places.back().end, ends.back());
   EXPECT_EQ(ask(lives.begin(4000), talk + words(200, 9)).reused(), ends.back());
 }
-
-struct Asked {
-  std::vector<Token> prompt;
-  int max_tokens = 0;
-  bool cancelled = false;
-};
 
 /// One schedule of requests, cancellations, failed batches and restarts over a pool and a disk of
 /// any size; every answer must be that of its prompt alone.

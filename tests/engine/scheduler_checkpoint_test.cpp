@@ -16,11 +16,6 @@ SchedulerOptions with_checkpoints() {
   return options;
 }
 
-Job with_ends(Job job, std::vector<int> boundaries) {
-  job.boundaries = std::move(boundaries);
-  return job;
-}
-
 TEST(SchedulerCheckpoints, PrefillStopsExactlyThere) {
   Simulation simulation(with_checkpoints());
   simulation.run(with_ends(job_of(words(1, 300), 1), {70, 290}));

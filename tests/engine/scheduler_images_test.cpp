@@ -36,7 +36,7 @@ class FakeImage : public ImageInput {
   std::vector<float> embedding_;
 };
 
-SchedulerOptions options_of(int cells = 1000) {
+SchedulerOptions pool_of(int cells = 1000) {
   SchedulerOptions options;
   options.context_tokens = cells;
   options.batch_tokens = 32;
@@ -53,7 +53,7 @@ Job job_with(const std::shared_ptr<FakeImage>& image, int seed = 1, int max_toke
 }
 
 TEST(SchedulerImages, AnImageIsABatchOfItsOwnHoweverLarge) {
-  Simulation simulation(options_of());
+  Simulation simulation(pool_of());
   const auto image = std::make_shared<FakeImage>(1, 100);
   const Job job = job_with(image);
   EXPECT_EQ(simulation.run(job).text(), expected_text(job.prompt, 8));
@@ -65,7 +65,7 @@ TEST(SchedulerImages, AnImageIsABatchOfItsOwnHoweverLarge) {
 }
 
 TEST(SchedulerImages, IsWantedAtOnceAndOthersGoOnMeanwhile) {
-  Simulation simulation(options_of());
+  Simulation simulation(pool_of());
   const auto image = std::make_shared<FakeImage>(1, 50);
   image->on_wait = [](FakeImage&) {}; // it takes its time
   const JobId with = simulation.add(job_with(image));
@@ -83,7 +83,7 @@ TEST(SchedulerImages, IsWantedAtOnceAndOthersGoOnMeanwhile) {
 }
 
 TEST(SchedulerImages, OneThatFailsEndsItsRequestAlone) {
-  Simulation simulation(options_of());
+  Simulation simulation(pool_of());
   const auto image = std::make_shared<FakeImage>(1, 50);
   image->on_wait = [](FakeImage& one) { one.state = ImageInput::State::failed; };
   const JobId with = simulation.add(job_with(image));
@@ -95,7 +95,7 @@ TEST(SchedulerImages, OneThatFailsEndsItsRequestAlone) {
 }
 
 TEST(SchedulerImages, AReusedOneIsNotWanted) {
-  Simulation simulation(options_of());
+  Simulation simulation(pool_of());
   simulation.run(job_with(std::make_shared<FakeImage>(1, 50)));
   const auto again = std::make_shared<FakeImage>(1, 50);
   EXPECT_EQ(simulation.run(job_with(again)).reused(), 99);
@@ -108,7 +108,7 @@ TEST(SchedulerImages, AReusedOneIsNotWanted) {
 TEST(SchedulerImages, AnswersAreRightInASmallPool) {
   for (const bool checkpoints : {false, true})
     for (const bool separate : {false, true}) {
-      SchedulerOptions options = options_of(300);
+      SchedulerOptions options = pool_of(300);
       options.checkpoints = checkpoints;
       options.separate = separate;
       Simulation simulation(options);
@@ -129,7 +129,7 @@ TEST(SchedulerImages, AnswersAreRightInASmallPool) {
 TEST(SchedulerImages, TheStoreBringsBackWholeOnes) {
   kv::BlockStore store(
       {.block_tokens = 16, .memory_bytes = 1U << 20, .salt = {}, .fingerprint = {}});
-  SchedulerOptions options = options_of(300);
+  SchedulerOptions options = pool_of(300);
   options.store = &store;
   Simulation simulation(options);
   const auto first = job_with(std::make_shared<FakeImage>(1, 70));
@@ -159,7 +159,7 @@ TEST(SchedulerImages, ComeBackInFrontOfACheckpoint) {
                           .fingerprint = {},
                           .checkpoints = true},
                          std::make_unique<kv::DiskTier>(std::move(*files), kv::DiskTierOptions{}));
-    SchedulerOptions options = options_of(300);
+    SchedulerOptions options = pool_of(300);
     options.store = &store;
     options.checkpoints = true;
     Simulation simulation(options);

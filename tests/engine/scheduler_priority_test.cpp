@@ -13,13 +13,6 @@
 namespace anyclaude::engine {
 namespace {
 
-SchedulerOptions roomy() {
-  SchedulerOptions options;
-  options.context_tokens = 16'384;
-  options.batch_tokens = 128;
-  return options;
-}
-
 /// Tokens of one job's prompt that are computed by now.
 int done(const Simulation& simulation, JobId id) {
   const Heard& heard = simulation.heard(id);

@@ -1,21 +1,12 @@
 // Any mixture of requests, cancellations and failures over a pool of any size, against what each
 // request should say by itself.
-#include "engine/scheduler.h"
-#include "engine/simulation.h"
+#include "engine/any_prompts.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-#include <map>
-
 namespace anyclaude::engine {
 namespace {
-
-struct Asked {
-  std::vector<Token> prompt;
-  int max_tokens = 0;
-  bool cancelled = false;
-};
 
 SchedulerOptions any_options() {
   SchedulerOptions options;
@@ -29,19 +20,6 @@ SchedulerOptions any_options() {
   options.checkpoints = options.reuse && *rc::gen::arbitrary<bool>();
   options.checkpoint_bytes = *rc::gen::inRange<std::size_t>(0, 3000); // 100 each
   return options;
-}
-
-/// Prompts that share their beginnings with others most of the time, and go on from an answer now
-/// and then.
-std::vector<Token> any_prompt(const std::vector<std::pair<JobId, Asked>>& asked) {
-  const auto tail = words(*rc::gen::inRange(10, 14), *rc::gen::inRange(1, 30));
-  const int kind = *rc::gen::inRange(0, 3);
-  if (kind == 0 && !asked.empty()) {
-    const Asked& before = asked[*rc::gen::inRange<std::size_t>(0, asked.size())].second;
-    if (before.prompt.size() < 80)
-      return before.prompt + bytes(expected_text(before.prompt, before.max_tokens)) + tail;
-  }
-  return words(*rc::gen::inRange(0, 3), *rc::gen::inRange(1, 90)) + tail;
 }
 
 /// With a few places, in order, that may be anywhere.

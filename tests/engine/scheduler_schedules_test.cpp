@@ -24,7 +24,6 @@
 namespace anyclaude::engine {
 namespace {
 
-constexpr int kBlock = 16; // tokens
 constexpr std::size_t kStoreBytes = 12'000;
 
 struct Tried {
@@ -37,7 +36,7 @@ struct Tried {
   std::uint64_t evicted = 0;
 };
 
-struct Asked {
+struct Watched {
   JobId id = 0;
   std::vector<Token> prompt;
   int max_tokens = 0;
@@ -96,7 +95,7 @@ class Schedule {
     options.checkpoints = options.reuse && chance(1, 3);
     options.checkpoint_bytes = static_cast<std::size_t>(between(0, 3000)); // 100 each
     if (options.reuse && chance(1, 2)) {
-      store_.emplace(kv::BlockStoreOptions{.block_tokens = kBlock,
+      store_.emplace(kv::BlockStoreOptions{.block_tokens = kSmallBlock,
                                            .memory_bytes = kStoreBytes,
                                            .salt = {},
                                            .fingerprint = {},
@@ -113,7 +112,7 @@ class Schedule {
     if (!shares_)
       return tail + words(between(0, 3), between(0, 90));
     if (!asked_.empty() && chance(1, 3)) {
-      const Asked& before =
+      const Watched& before =
           asked_[static_cast<std::size_t>(between(0, static_cast<int>(asked_.size())))];
       if (before.prompt.size() < 120)
         return before.prompt + bytes(expected_text(before.prompt, before.max_tokens)) + tail;
@@ -136,10 +135,10 @@ class Schedule {
 
   /// A request is taken, or refused since the queue is full: nothing else becomes of it.
   void ask() {
-    Asked next{.id = static_cast<JobId>(asked_.size()) + 1,
-               .prompt = any_prompt(),
-               .max_tokens = between(1, 25),
-               .priority = one_of({Priority::interactive, Priority::background})};
+    Watched next{.id = static_cast<JobId>(asked_.size()) + 1,
+                 .prompt = any_prompt(),
+                 .max_tokens = between(1, 25),
+                 .priority = one_of({Priority::interactive, Priority::background})};
     Job job = job_of(next.prompt, next.max_tokens, chance(1, 5) ? "bert" : "anna");
     job.priority = next.priority;
     job.sampling.seed = static_cast<std::uint32_t>(next.id); // tells who was admitted
@@ -159,7 +158,7 @@ class Schedule {
   void cancel() {
     if (asked_.empty())
       return;
-    Asked& one = asked_[static_cast<std::size_t>(between(0, static_cast<int>(asked_.size())))];
+    Watched& one = asked_[static_cast<std::size_t>(between(0, static_cast<int>(asked_.size())))];
     one.cancelled = one.cancelled || !simulation_.heard(one.id).over();
     simulation_.scheduler.cancel(one.id);
   }
@@ -179,7 +178,7 @@ class Schedule {
       EXPECT_LE(store_->stats().memory_bytes, kStoreBytes);
     }
     static const std::regex kOrder("p*(st*)?[ef]?");
-    for (Asked& one : asked_) {
+    for (Watched& one : asked_) {
       const Heard& heard = simulation_.heard(one.id);
       if (heard.kinds.size() == one.heard)
         continue;
@@ -192,7 +191,7 @@ class Schedule {
   }
 
   void check_answers() {
-    for (const Asked& one : asked_) {
+    for (const Watched& one : asked_) {
       const Heard& heard = simulation_.heard(one.id);
       EXPECT_TRUE(heard.over() || one.cancelled) << "request " << one.id << " is lost";
       EXPECT_TRUE(heard.failure.empty() || !one.cancelled);
@@ -218,7 +217,7 @@ class Schedule {
       const auto overtaking = std::ranges::count_if(
           earlier, [id](const SamplingOptions& other) { return other.seed > id; });
       const bool is_interactive =
-          std::ranges::find(asked_, JobId{id}, &Asked::id)->priority == Priority::interactive;
+          std::ranges::find(asked_, JobId{id}, &Watched::id)->priority == Priority::interactive;
       EXPECT_LE(overtaking, is_interactive ? 0 : RunningJob::kPatience) << "before request " << id;
       tried_.overtaken += static_cast<std::uint64_t>(overtaking);
     }
@@ -229,7 +228,7 @@ class Schedule {
     tried_.paused += stats.paused;
     tried_.restored += stats.restored_tokens;
     tried_.evicted += stats.evicted_tokens;
-    for (const Asked& one : asked_) {
+    for (const Watched& one : asked_) {
       tried_.cancelled += one.cancelled ? 1 : 0;
       tried_.failed += simulation_.heard(one.id).failure.empty() ? 0 : 1;
     }
@@ -241,7 +240,7 @@ class Schedule {
   std::optional<kv::BlockStore> store_;
   SchedulerOptions options_;
   Simulation simulation_;
-  std::vector<Asked> asked_;
+  std::vector<Watched> asked_;
 };
 
 TEST(SchedulerSchedules, NobodyStarvesNothingIsLostAndBudgetsAreKept) {

@@ -2,7 +2,7 @@
 // whose cells know what they depend on, so that a wrong block, one at a wrong place or a stale cell
 // ends a test.
 #include "demo/gguf_file.h"
-#include "engine/simulation.h"
+#include "engine/any_prompts.h"
 #include "kv/block_store.h"
 
 #include <gtest/gtest.h>
@@ -15,10 +15,8 @@
 namespace anyclaude::engine {
 namespace {
 
-constexpr int kBlock = 16; // tokens
-
 kv::BlockStoreOptions store_of(std::size_t bytes = 1U << 20) {
-  return {.block_tokens = kBlock, .memory_bytes = bytes, .salt = {}, .fingerprint = {}};
+  return {.block_tokens = kSmallBlock, .memory_bytes = bytes, .salt = {}, .fingerprint = {}};
 }
 
 SchedulerOptions options_with(kv::BlockStore& store, int cells = 600) {
@@ -213,23 +211,6 @@ TEST_F(SchedulerStoreTest, WhatWasComputedOutlivesTheProcess) {
   EXPECT_EQ(simulation.scheduler.stats().restored_tokens, 400u);
   simulation.idle();
   EXPECT_LT(simulation.decoder.exported, 4); // only what is new
-}
-
-struct Asked {
-  std::vector<Token> prompt;
-  int max_tokens = 0;
-  bool cancelled = false;
-};
-
-/// Prompts that share their beginnings with others, or go on from an answer.
-std::vector<Token> any_prompt(const std::vector<std::pair<JobId, Asked>>& asked) {
-  const auto tail = words(*rc::gen::inRange(10, 14), *rc::gen::inRange(1, 40));
-  if (*rc::gen::inRange(0, 3) == 0 && !asked.empty()) {
-    const Asked& before = asked[*rc::gen::inRange<std::size_t>(0, asked.size())].second;
-    if (before.prompt.size() < 120)
-      return before.prompt + bytes(expected_text(before.prompt, before.max_tokens)) + tail;
-  }
-  return words(*rc::gen::inRange(0, 4), *rc::gen::inRange(1, 100)) + tail;
 }
 
 /// One schedule of requests, cancellations, idle moments and failed batches over pool and store of

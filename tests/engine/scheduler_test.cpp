@@ -11,13 +11,6 @@
 namespace anyclaude::engine {
 namespace {
 
-SchedulerOptions roomy() {
-  SchedulerOptions options;
-  options.context_tokens = 8192;
-  options.batch_tokens = 128;
-  return options;
-}
-
 TEST(Scheduler, HasNothingToDoWithoutJobs) {
   Simulation simulation(roomy());
   EXPECT_FALSE(simulation.scheduler.step());

@@ -3,6 +3,7 @@
 #include "engine/fake_decoder.h"
 #include "engine/heard.h"
 #include "engine/scheduler.h"
+#include "kv/token_lists.h"
 
 #include <gtest/gtest.h>
 
@@ -16,16 +17,15 @@
 
 namespace anyclaude::engine {
 
+using kv::operator+;
+
+inline constexpr int kSmallBlock = 16; // tokens
+
 /// Tokens that no answer consists of, different for every `seed`.
 inline std::vector<Token> words(int seed, int count) {
   std::vector<Token> tokens(static_cast<std::size_t>(count));
   std::ranges::iota(tokens, 10'000 * (seed + 1));
   return tokens;
-}
-
-inline std::vector<Token> operator+(std::vector<Token> left, const std::vector<Token>& right) {
-  left.insert(left.end(), right.begin(), right.end());
-  return left;
 }
 
 inline std::vector<Token> bytes(std::string_view text) {
@@ -45,9 +45,22 @@ inline Job job_of(std::vector<Token> prompt, int max_tokens = 8, std::string ten
   return job;
 }
 
+inline Job with_ends(Job job, std::vector<int> boundaries) {
+  job.boundaries = std::move(boundaries);
+  return job;
+}
+
 inline Job background(Job job) {
   job.priority = Priority::background;
   return job;
+}
+
+/// Room for whatever comes.
+inline SchedulerOptions roomy() {
+  SchedulerOptions options;
+  options.context_tokens = 16'384;
+  options.batch_tokens = 128;
+  return options;
 }
 
 /// A scheduler over a decoder of plain arrays, and what each job's client heard.

@@ -10,8 +10,6 @@
 namespace anyclaude::engine {
 namespace {
 
-constexpr int kBlock = 64; // tokens; some windows long
-
 std::unique_ptr<LlamaDecoder> moving_decoder(const Model& model) {
   ContextOptions options;
   options.context_tokens = 1024;

@@ -28,7 +28,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kBlock = 64;                 // tokens
 constexpr std::uint64_t kBudget = 4 << 20; // bytes: not enough for all conversations
 constexpr int kTalks = 6;
 

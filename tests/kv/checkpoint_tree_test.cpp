@@ -1,25 +1,14 @@
 #include "kv/checkpoint_tree.h"
 #include "kv/state_model.h"
+#include "kv/token_lists.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 namespace anyclaude::kv {
 namespace {
-
-std::vector<Token> words(int seed, int count) {
-  std::vector<Token> tokens(static_cast<std::size_t>(count));
-  std::ranges::iota(tokens, seed * 1000);
-  return tokens;
-}
-
-std::vector<Token> operator+(std::vector<Token> left, const std::vector<Token>& right) {
-  left.insert(left.end(), right.begin(), right.end());
-  return left;
-}
 
 /// A memory that refuses what it is told to.
 class Refusing : public StateModel {
@@ -75,86 +64,86 @@ class CheckpointTreeTest : public testing::Test {
 };
 
 TEST_F(CheckpointTreeTest, StartsFromCheckpointsOnly) {
-  const auto system = words(1, 100);
-  EXPECT_EQ(run(system + words(2, 20), {100}), 0);
-  EXPECT_EQ(run(system + words(3, 20)), 100);
-  EXPECT_EQ(run(words(1, 70) + words(4, 20)), 0); // in the middle there is no state
+  const auto system = range(1000, 100);
+  EXPECT_EQ(run(system + range(2000, 20), {100}), 0);
+  EXPECT_EQ(run(system + range(3000, 20)), 100);
+  EXPECT_EQ(run(range(1000, 70) + range(4000, 20)), 0); // in the middle there is no state
   EXPECT_EQ(tree.checkpoints(), 1U);
 }
 
 TEST_F(CheckpointTreeTest, TheNextQuestionTakesTheSequenceOver) {
-  const auto first = words(1, 50);
+  const auto first = range(1000, 50);
   EXPECT_EQ(run(first), 0);
-  EXPECT_EQ(run(first + words(2, 10)), 50);
+  EXPECT_EQ(run(first + range(2000, 10)), 50);
   EXPECT_EQ(memory.restores, 0);
   EXPECT_EQ(memory.used(), 60U);
   // The sequence has moved on, and nothing else ends behind the first 50.
-  EXPECT_EQ(run(first + words(3, 10)), 0);
+  EXPECT_EQ(run(first + range(3000, 10)), 0);
 }
 
 TEST_F(CheckpointTreeTest, ASequenceThatEndsAtACheckpointIsTakenOverAllTheSame) {
-  const auto first = words(1, 50);
+  const auto first = range(1000, 50);
   EXPECT_EQ(run(first, {50}), 0);
-  EXPECT_EQ(run(first + words(2, 10)), 50);
+  EXPECT_EQ(run(first + range(2000, 10)), 50);
   EXPECT_EQ(memory.restores, 0);
-  EXPECT_EQ(run(first + words(3, 10)), 50);
+  EXPECT_EQ(run(first + range(3000, 10)), 50);
   EXPECT_EQ(memory.restores, 1);
 }
 
 TEST_F(CheckpointTreeTest, TakesTheDeepestOfSiblingsWithEqualTokens) {
-  const auto system = words(1, 60);
-  const auto one = start(system + words(2, 10)); // side by side, so both compute it
-  const auto two = start(system + words(3, 10));
+  const auto system = range(1000, 60);
+  const auto one = start(system + range(2000, 10)); // side by side, so both compute it
+  const auto two = start(system + range(3000, 10));
   compute(one.sequence, system, 0, 60);
   tree.checkpoint(one.sequence);
-  compute(two.sequence, system + words(3, 10), 0, 65);
+  compute(two.sequence, system + range(3000, 10), 0, 65);
   tree.checkpoint(two.sequence);
-  EXPECT_EQ(tree.match("a", system + words(2, 10)), 60);
-  EXPECT_EQ(tree.match("a", system + words(3, 10)), 65);
+  EXPECT_EQ(tree.match("a", system + range(2000, 10)), 60);
+  EXPECT_EQ(tree.match("a", system + range(3000, 10)), 65);
   tree.check();
 }
 
 TEST_F(CheckpointTreeTest, SaysHowMuchWasComputedBefore) {
-  EXPECT_EQ(run(words(1, 100) + words(2, 20), {40}), 0);
-  const auto lease = start(words(1, 90) + words(3, 20));
+  EXPECT_EQ(run(range(1000, 100) + range(2000, 20), {40}), 0);
+  const auto lease = start(range(1000, 90) + range(3000, 20));
   EXPECT_EQ(lease.reused, 40);
   EXPECT_EQ(lease.known, 90);
 }
 
 TEST_F(CheckpointTreeTest, AnotherTenantFindsNothing) {
-  EXPECT_EQ(run(words(1, 50), {30}), 0);
-  EXPECT_EQ(tree.match("b", words(1, 50)), 0);
+  EXPECT_EQ(run(range(1000, 50), {30}), 0);
+  EXPECT_EQ(tree.match("b", range(1000, 50)), 0);
 }
 
 TEST_F(CheckpointTreeTest, ACheckpointOutlivesTheTailBehindIt) {
-  const auto system = words(1, 400);
-  EXPECT_EQ(run(system + words(2, 300), {400}), 0);
+  const auto system = range(1000, 400);
+  EXPECT_EQ(run(system + range(2000, 300), {400}), 0);
   EXPECT_TRUE(tree.reserve(500)); // the tail goes, and the cells of the system prompt move
   tree.check();
   EXPECT_EQ(memory.used(), 400U);
-  EXPECT_EQ(run(system + words(3, 20)), 400);
+  EXPECT_EQ(run(system + range(3000, 20)), 400);
   EXPECT_TRUE(tree.reserve(1000));
   EXPECT_EQ(memory.used(), 0U);
   EXPECT_EQ(tree.checkpoint_bytes(), 0U);
 }
 
 TEST_F(CheckpointTreeTest, ARefusedStateIsForgotten) {
-  EXPECT_EQ(run(words(1, 100), {40, 80}), 0);
+  EXPECT_EQ(run(range(1000, 100), {40, 80}), 0);
   memory.refuses = true;
-  EXPECT_EQ(run(words(1, 90) + words(2, 5)), 0);
+  EXPECT_EQ(run(range(1000, 90) + range(2000, 5)), 0);
   EXPECT_EQ(memory.restores, 2);
   EXPECT_EQ(tree.checkpoints(), 0U);
   memory.refuses = false;
-  EXPECT_EQ(run(words(1, 100) + words(3, 5)), 100); // as it is
+  EXPECT_EQ(run(range(1000, 100) + range(3000, 5)), 100); // as it is
 }
 
 TEST_F(CheckpointTreeTest, ADroppedRequestLeavesItsCheckpoints) {
-  const auto prompt = words(1, 100);
+  const auto prompt = range(1000, 100);
   const auto lease = start(prompt);
   compute(lease.sequence, prompt, 0, 40);
   tree.checkpoint(lease.sequence);
   compute(lease.sequence, prompt, 40, 60);
-  memory.compute(lease.sequence, words(9, 7)); // of a batch that failed
+  memory.compute(lease.sequence, range(9000, 7)); // of a batch that failed
   tree.drop(lease.sequence);
   tree.check();
   EXPECT_EQ(memory.used(), 40U);
@@ -167,17 +156,17 @@ class SmallBudgetTest : public CheckpointTreeTest {
 };
 
 TEST_F(SmallBudgetTest, KeepsWhatBeginsAConversationAndItsLatestPlaces) {
-  EXPECT_EQ(run(words(1, 100), {20, 40, 60, 80}), 0);
+  EXPECT_EQ(run(range(1000, 100), {20, 40, 60, 80}), 0);
   EXPECT_EQ(tree.checkpoints(), 3U);
   for (const auto& [same, expected] : {std::pair{90, 80}, {70, 60}, {50, 20}})
-    EXPECT_EQ(tree.match("a", words(1, same)), expected);
+    EXPECT_EQ(tree.match("a", range(1000, same)), expected);
 }
 
 TEST_F(SmallBudgetTest, TheConversationUsedLastKeepsItsOwn) {
-  EXPECT_EQ(run(words(1, 50), {20, 40}), 0);
-  EXPECT_EQ(run(words(2, 50), {20, 40}), 0);
-  EXPECT_EQ(tree.match("a", words(1, 45)), 20);
-  EXPECT_EQ(tree.match("a", words(2, 45)), 40);
+  EXPECT_EQ(run(range(1000, 50), {20, 40}), 0);
+  EXPECT_EQ(run(range(2000, 50), {20, 40}), 0);
+  EXPECT_EQ(tree.match("a", range(1000, 45)), 20);
+  EXPECT_EQ(tree.match("a", range(2000, 45)), 40);
 }
 
 class FewSequencesTest : public CheckpointTreeTest {
@@ -186,14 +175,14 @@ class FewSequencesTest : public CheckpointTreeTest {
 };
 
 TEST_F(FewSequencesTest, ACheckpointIsUsedOnTheOnlySequenceThatHoldsIt) {
-  const auto system = words(1, 50);
-  EXPECT_EQ(run(system + words(2, 10), {50}), 0);
-  EXPECT_EQ(run(system + words(3, 10)), 50);
-  const auto one = start(system + words(4, 10));
-  const auto two = start(system + words(5, 10));
+  const auto system = range(1000, 50);
+  EXPECT_EQ(run(system + range(2000, 10), {50}), 0);
+  EXPECT_EQ(run(system + range(3000, 10)), 50);
+  const auto one = start(system + range(4000, 10));
+  const auto two = start(system + range(5000, 10));
   EXPECT_EQ(one.reused, 50);
   EXPECT_EQ(two.reused, 50);
-  EXPECT_FALSE(tree.begin("a", system + words(6, 10), 59));
+  EXPECT_FALSE(tree.begin("a", system + range(6000, 10), 59));
 }
 
 } // namespace

@@ -52,7 +52,7 @@ TEST_P(DiskWriteErrors, GiveOneWarningAndStoringGoesOnWhenTheyHaveEnded) {
   root = store_folder / "store";
   FailingDisk disk(store_folder);
   const auto store = open();
-  keep(*store, words(0, kBlock));
+  keep(*store, range(0, kBlock));
   wait_for_blocks(*store, 1);
 
   disk.fail([](std::string_view call, const fs::path& path) {
@@ -60,14 +60,14 @@ TEST_P(DiskWriteErrors, GiveOneWarningAndStoringGoesOnWhenTheyHaveEnded) {
     const bool writes = call != "open" || path.extension() == ".partial";
     return call == failing && writes ? error : 0;
   });
-  keep(*store, words(1000, 6 * kBlock));
+  keep(*store, range(1000, 6 * kBlock));
   while (troubles == 0)
     std::this_thread::yield();
   for (int i = 0; i < 50; ++i)
     store->pump(); // tries again and fails
   EXPECT_EQ(troubles, 1) << "one warning is enough";
   EXPECT_EQ(recoveries, 0);
-  EXPECT_EQ(read(*store, words(1000, 6 * kBlock)), 6 * kBlock); // from memory
+  EXPECT_EQ(read(*store, range(1000, 6 * kBlock)), 6 * kBlock); // from memory
   EXPECT_EQ(store->stats().disk_blocks, 1u);
 
   disk.fail({});
@@ -91,7 +91,7 @@ class DiskReadErrors : public DiskErrorTest, public testing::WithParamInterface<
 
 TEST_P(DiskReadErrors, LoseNothingThatCanBeReadLater) {
   root = store_folder / "store";
-  const auto prefix = words(0, 5 * kBlock);
+  const auto prefix = range(0, 5 * kBlock);
   keep(*open(), prefix);
   FailingDisk disk(store_folder);
   const auto fail = [&](const std::string& name) {
@@ -143,7 +143,7 @@ TEST_F(FolderDamageTest, IsSeenOrHarmless) {
   {
     const auto store = open();
     for (int i = 0; i < 4; ++i) {
-      prefixes.push_back(words(1000 * i, 3 * kBlock + (i % 2 == 0 ? 0 : 5)));
+      prefixes.push_back(range(1000 * i, 3 * kBlock + (i % 2 == 0 ? 0 : 5)));
       keep(*store, prefixes.back());
       const auto place = std::span(prefixes.back()).first(2 * kBlock + 3);
       store->put_checkpoint("anna", place, cells_behind(place),

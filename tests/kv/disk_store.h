@@ -2,6 +2,7 @@
 
 #include "demo/gguf_file.h"
 #include "kv/block_store.h"
+#include "kv/token_lists.h"
 
 #include <gtest/gtest.h>
 
@@ -14,7 +15,6 @@
 #include <format>
 #include <fstream>
 #include <memory>
-#include <numeric>
 #include <span>
 #include <string>
 #include <thread>
@@ -26,12 +26,6 @@ namespace anyclaude::kv {
 
 inline constexpr int kBlock = 16; // tokens
 inline constexpr std::size_t kBytes = 2000;
-
-inline std::vector<Token> words(int first, int count) {
-  std::vector<Token> tokens(static_cast<std::size_t>(count));
-  std::ranges::iota(tokens, first);
-  return tokens;
-}
 
 class DiskStoreTest : public testing::Test {
  protected:
@@ -78,7 +72,7 @@ class DiskStoreTest : public testing::Test {
   /// Stores a block, then puts files where the folders of all others are to be, so that nobody can
   /// write there, root included, and stores six that fail. Returns those files.
   std::vector<std::filesystem::path> run_into_obstacles(BlockStore& store) const {
-    keep(store, words(0, kBlock));
+    keep(store, range(0, kBlock));
     wait_for_blocks(store, 1);
     const std::filesystem::path folder = stored_models(root).front().folder;
     std::vector<std::filesystem::path> obstacles;
@@ -89,7 +83,7 @@ class DiskStoreTest : public testing::Test {
         obstacles.push_back(shard);
       }
     }
-    keep(store, words(1000, 6 * kBlock));
+    keep(store, range(1000, 6 * kBlock));
     while (troubles == 0)
       std::this_thread::yield();
     return obstacles;

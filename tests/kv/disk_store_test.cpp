@@ -13,7 +13,6 @@
 #include <fstream>
 #include <latch>
 #include <memory>
-#include <numeric>
 #include <semaphore>
 #include <span>
 #include <string>
@@ -28,7 +27,7 @@ namespace {
 namespace fs = std::filesystem;
 
 TEST_F(DiskStoreTest, WhatWasStoredIsThereInTheNextLife) {
-  const auto prefix = words(0, 3 * kBlock + 5);
+  const auto prefix = range(0, 3 * kBlock + 5);
   keep(*open(), prefix); // whose end writes what waits
   const auto store = open();
   store->check();
@@ -45,7 +44,7 @@ TEST_F(DiskStoreTest, WhatWasStoredIsThereInTheNextLife) {
 }
 
 TEST_F(DiskStoreTest, WhatNobodyWaitsForAnyMoreIsNotKept) {
-  const auto prefix = words(0, 2 * kBlock);
+  const auto prefix = range(0, 2 * kBlock);
   keep(*open(), prefix);
   const auto store = open();
   const auto pieces = store->find("anna", prefix);
@@ -65,13 +64,13 @@ TEST_F(DiskStoreTest, WhatNobodyWaitsForAnyMoreIsNotKept) {
 TEST_F(DiskStoreTest, HostMemoryHoldsCopiesThatCanGo) {
   const auto store = open(3);
   for (int i = 0; i < 5; ++i) {
-    keep(*store, words(1000 * i, 2 * kBlock));
+    keep(*store, range(1000 * i, 2 * kBlock));
     wait_for_blocks(*store, static_cast<std::size_t>(2 * i + 2));
   }
   EXPECT_LE(store->stats().memory_bytes, 3 * kBytes);
   EXPECT_EQ(store->stats().evicted, 0u);
   for (int i = 0; i < 5; ++i)
-    for (const auto& piece : store->find("anna", words(1000 * i, 2 * kBlock)))
+    for (const auto& piece : store->find("anna", range(1000 * i, 2 * kBlock)))
       EXPECT_EQ(cells_of(*store, piece).size(), kBytes);
 }
 
@@ -87,7 +86,7 @@ TEST_F(DiskStoreTest, KeepsItsBudgetOnTheDisk) {
   {
     const auto store = open(100, budget);
     for (std::size_t i = 0; i < 8; ++i) {
-      keep(*store, words(static_cast<int>(1000 * i), 2 * kBlock));
+      keep(*store, range(static_cast<int>(1000 * i), 2 * kBlock));
       wait_for_blocks(*store, std::min<std::size_t>(2 * i + 2, 4)); // as many as fit
     }
     EXPECT_GT(store->stats().evicted, 0u);
@@ -112,7 +111,7 @@ TEST_F(DiskStoreTest, WhatIsGivenUpWhileItIsWrittenCountsUntilThen) {
       may_write.wait();
     return 0;
   });
-  const auto prefix = words(0, 2 * kBlock);
+  const auto prefix = range(0, 2 * kBlock);
   keep(*store, prefix);
   EXPECT_GT(store->stats().unwritten_bytes, 2 * kBytes);
   while (begun == 0)
@@ -133,7 +132,7 @@ TEST_F(DiskStoreTest, WhatIsGivenUpWhileItIsWrittenCountsUntilThen) {
 
 /// A share that is as good as nothing: the first block is written, and what it took is never over.
 TEST_F(DiskStoreTest, WhileOthersComputeWritingTakesItsShareOnly) {
-  const auto prefix = words(0, 5 * kBlock);
+  const auto prefix = range(0, 5 * kBlock);
   const auto store = open(100, 1U << 20, {.share = 1e-9});
   store->computing(true);
   keep(*store, prefix);
@@ -151,12 +150,12 @@ TEST_F(DiskStoreTest, WhileOthersComputeWritingTakesItsShareOnly) {
 TEST_F(DiskStoreTest, WhileOthersComputeAnEighthOfWhatMayWaitDoesAtMost) {
   const auto store = open(100, 1U << 20, {.queue_bytes = 32 * kBytes, .share = 1e-9});
   store->computing(true);
-  keep(*store, words(0, 8 * kBlock));
+  keep(*store, range(0, 8 * kBlock));
   wait_for_blocks(*store, 4);
 }
 
 TEST_F(DiskStoreTest, WhatWaitsForOthersToComputeIsWrittenAtTheEnd) {
-  const auto prefix = words(0, 5 * kBlock);
+  const auto prefix = range(0, 5 * kBlock);
   {
     const auto store = open(100, 1U << 20, {.share = 1e-9});
     store->computing(true);
@@ -166,7 +165,7 @@ TEST_F(DiskStoreTest, WhatWaitsForOthersToComputeIsWrittenAtTheEnd) {
 }
 
 TEST_F(DiskStoreTest, ADamagedBlockIsForgottenWithAllBehindIt) {
-  const auto prefix = words(0, 4 * kBlock);
+  const auto prefix = range(0, 4 * kBlock);
   keep(*open(), prefix);
   const auto store = open();
   const auto pieces = store->find("anna", prefix);
@@ -185,7 +184,7 @@ TEST_F(DiskStoreTest, ADamagedBlockIsForgottenWithAllBehindIt) {
 }
 
 TEST_F(DiskStoreTest, ABlockWithoutThoseInFrontOfItIsOfNoUse) {
-  const auto prefix = words(0, 4 * kBlock);
+  const auto prefix = range(0, 4 * kBlock);
   std::string name;
   {
     const auto store = open();
@@ -201,8 +200,8 @@ TEST_F(DiskStoreTest, ABlockWithoutThoseInFrontOfItIsOfNoUse) {
 }
 
 TEST_F(DiskStoreTest, ABlockThatSaysAnotherPlaceThanBehindItsParentIsOfNoUse) {
-  const auto prefix = words(0, 2 * kBlock);
-  keep(*open(), words(0, kBlock));
+  const auto prefix = range(0, 2 * kBlock);
+  keep(*open(), range(0, kBlock));
   {
     const auto files = BlockFiles::open(root, "model");
     ASSERT_TRUE(files) << files.error();
@@ -225,7 +224,7 @@ TEST_F(DiskStoreTest, ADiskThatFailsSwitchesWritingOffUntilItWorks) {
   for (int i = 0; i < 50; ++i)
     store->pump(); // tries again and fails
   EXPECT_EQ(troubles, 1) << "one warning is enough";
-  EXPECT_EQ(length(*store, words(1000, 6 * kBlock)), 6 * kBlock); // from memory
+  EXPECT_EQ(length(*store, range(1000, 6 * kBlock)), 6 * kBlock); // from memory
   EXPECT_EQ(recoveries, 0);
 
   for (const fs::path& obstacle : obstacles)
@@ -277,7 +276,7 @@ class CheckpointStoreTest : public DiskStoreTest {
 };
 
 TEST_F(CheckpointStoreTest, APrefixIsFoundUpToItsDeepestCheckpoint) {
-  const auto prefix = words(0, 4 * kBlock + 5);
+  const auto prefix = range(0, 4 * kBlock + 5);
   const auto first = [&](int count) { return std::vector(prefix.begin(), prefix.begin() + count); };
   {
     const auto store = open();
@@ -312,9 +311,9 @@ TEST_F(CheckpointStoreTest, APrefixIsFoundUpToItsDeepestCheckpoint) {
 
 TEST_F(CheckpointStoreTest, WhatNoCheckpointStandsBehindGoesFirst) {
   const auto store = open(1000, 40'000);
-  const auto old = words(0, 2 * kBlock + 3);
+  const auto old = range(0, 2 * kBlock + 3);
   ASSERT_TRUE(keep_checkpoint(*store, old));
-  const auto useless = words(5000, 6 * kBlock);
+  const auto useless = range(5000, 6 * kBlock);
   for (int end = kBlock; end <= 6 * kBlock; end += kBlock)
     store->put("anna", std::span(useless).first(static_cast<std::size_t>(end)),
                std::vector<std::byte>(kBytes), 100);
@@ -326,13 +325,13 @@ TEST_F(CheckpointStoreTest, WhatNoCheckpointStandsBehindGoesFirst) {
   store->forget(place.front().key); // a long prefix that is of no use any more
   store->check();
   store->pump();
-  ASSERT_TRUE(keep_checkpoint(*store, words(9000, 5 * kBlock + 1)));
+  ASSERT_TRUE(keep_checkpoint(*store, range(9000, 5 * kBlock + 1)));
   EXPECT_EQ(length_of(*store, old), 2 * kBlock + 3);
-  EXPECT_EQ(length_of(*store, words(9000, 5 * kBlock + 1)), 5 * kBlock + 1);
+  EXPECT_EQ(length_of(*store, range(9000, 5 * kBlock + 1)), 5 * kBlock + 1);
 }
 
 TEST_F(CheckpointStoreTest, AreNotKnownToAStoreThatHasNone) {
-  ASSERT_TRUE(keep_checkpoint(*open(), words(0, kBlock + 3)));
+  ASSERT_TRUE(keep_checkpoint(*open(), range(0, kBlock + 3)));
   checkpoints = false;
   const auto store = open();
   store->check();
@@ -340,7 +339,7 @@ TEST_F(CheckpointStoreTest, AreNotKnownToAStoreThatHasNone) {
 }
 
 TEST_F(DiskStoreTest, UsesAreKnownInTheNextLife) {
-  const auto prefix = words(0, 3 * kBlock);
+  const auto prefix = range(0, 3 * kBlock);
   {
     const auto store = open();
     keep(*store, prefix);
@@ -361,7 +360,7 @@ TEST_F(DiskStoreTest, UsesAreKnownInTheNextLife) {
   EXPECT_EQ(pieces[1].hits, 12u);
   EXPECT_EQ(pieces[2].hits, 0u);
   // What was used often outlives what was not, though it is older.
-  keep(*store, words(5000, 3 * kBlock));
+  keep(*store, range(5000, 3 * kBlock));
   wait_for_blocks(*store, 6);
   const std::uint64_t half = store->stats().disk_bytes / 2;
   const auto smaller = open(100, half);
@@ -370,7 +369,7 @@ TEST_F(DiskStoreTest, UsesAreKnownInTheNextLife) {
 }
 
 TEST_F(DiskStoreTest, WithoutItsIndexItFindsTheSame) {
-  const auto prefix = words(0, 3 * kBlock + 5);
+  const auto prefix = range(0, 3 * kBlock + 5);
   keep(*open(), prefix);
   const fs::path index = stored_models(root).front().folder / kIndexName;
   for (const char* with : {"", "no database at all, but longer than a header of one would be"}) {
@@ -386,7 +385,7 @@ TEST_F(DiskStoreTest, WithoutItsIndexItFindsTheSame) {
 }
 
 TEST_F(DiskStoreTest, AnIndexThatKnowsABlockWithoutAFileIsCorrected) {
-  const auto prefix = words(0, 3 * kBlock);
+  const auto prefix = range(0, 3 * kBlock);
   keep(*open(), prefix);
   const auto model = stored_models(root).front();
   std::string last;
@@ -402,13 +401,13 @@ TEST_F(DiskStoreTest, AnIndexThatKnowsABlockWithoutAFileIsCorrected) {
 }
 
 TEST_F(DiskStoreTest, ToolsAndSystemTextStayWhateverElseIsAskedFor) {
-  const auto shared = words(0, 3 * kBlock); // with the conversation behind it
+  const auto shared = range(0, 3 * kBlock); // with the conversation behind it
   const std::uint64_t budget = 8 * 2300;
   const auto store = open(100, budget);
   keep(*store, shared);
   store->pin("anna", std::span(shared).first(2 * kBlock + 3));
   for (int i = 1; i <= 40; ++i) { // never asked for again
-    keep(*store, words(1000 * i, 2 * kBlock));
+    keep(*store, range(1000 * i, 2 * kBlock));
     wait_until_written(*store);
     store->check();
     ASSERT_LE(store->stats().disk_bytes, budget);
@@ -421,7 +420,7 @@ TEST_F(DiskStoreTest, PinsCannotFillTheDisk) {
   const std::uint64_t budget = 8 * 2300;
   const auto store = open(1000, budget);
   for (int i = 0; i < 20; ++i) {
-    const auto prefix = words(1000 * i, 2 * kBlock);
+    const auto prefix = range(1000 * i, 2 * kBlock);
     keep(*store, prefix);
     store->pin("anna", prefix);
     store->count_hit(store->find("anna", prefix), 0, 0);
@@ -429,23 +428,23 @@ TEST_F(DiskStoreTest, PinsCannotFillTheDisk) {
     store->check();
     // One prefix more than half of it, until something has to go.
     ASSERT_LE(store->stats().pinned_bytes, budget / 2 + 2 * 2400);
-    keep(*store, words(100'000 + 1000 * i, 2 * kBlock));
+    keep(*store, range(100'000 + 1000 * i, 2 * kBlock));
     wait_until_written(*store);
   }
   EXPECT_GT(store->stats().pinned_bytes, 0u);
-  EXPECT_EQ(length(*store, words(19'000, 2 * kBlock)), 2 * kBlock); // the newest
+  EXPECT_EQ(length(*store, range(19'000, 2 * kBlock)), 2 * kBlock); // the newest
 }
 
 TEST_F(DiskStoreTest, SmallOneOffsDoNotEvictABigPrefixThatIsInUse) {
   const std::uint64_t budget = 12 * 2300;
-  const auto big = words(0, 8 * kBlock);
+  const auto big = range(0, 8 * kBlock);
   {
     const auto store = open(100, budget);
     keep(*store, big);
     for (int i = 0; i < 5; ++i)
       store->count_hit(store->find("anna", big), 8 * kBlock, 8 * kBlock);
     for (int i = 1; i <= 16; ++i) { // as much again as the budget, and a third
-      keep(*store, words(1000 * i, kBlock));
+      keep(*store, range(1000 * i, kBlock));
       wait_until_written(*store);
     }
   }
@@ -453,14 +452,14 @@ TEST_F(DiskStoreTest, SmallOneOffsDoNotEvictABigPrefixThatIsInUse) {
 }
 
 TEST_F(DiskStoreTest, WhatIsUnkeptReachesNoDisk) {
-  const auto prefix = words(0, 2 * kBlock);
+  const auto prefix = range(0, 2 * kBlock);
   const auto store = open();
   for (std::size_t end = kBlock; end <= prefix.size(); end += kBlock)
     EXPECT_TRUE(store->put(unkept("anna"), std::span(prefix).first(end),
                            std::vector<std::byte>(kBytes), 1));
   EXPECT_EQ(store->find(unkept("anna"), prefix).size(), 2u);
   EXPECT_TRUE(store->find("anna", prefix).empty());
-  keep(*store, words(500, kBlock));
+  keep(*store, range(500, kBlock));
   wait_for_blocks(*store, 1);
   store->pump();
   store->check();
@@ -468,7 +467,7 @@ TEST_F(DiskStoreTest, WhatIsUnkeptReachesNoDisk) {
 }
 
 TEST_F(DiskStoreTest, SeesWhatOthersRemoveAndAdd) {
-  const auto prefix = words(0, 3 * kBlock);
+  const auto prefix = range(0, 3 * kBlock);
   const auto store = open();
   keep(*store, prefix);
   wait_for_blocks(*store, 3);
@@ -514,7 +513,7 @@ TEST_F(DiskStoreTest, AFolderThatOthersRemoveWhileABlockIsWrittenIsNoTrouble) {
         fs::remove_all(folder);
       return 0;
     });
-    keep(*store, words(0, kBlock));
+    keep(*store, range(0, kBlock));
     wait_for_blocks(*store, 1);
     EXPECT_EQ(removals, 3);
   }
@@ -537,7 +536,7 @@ TEST_F(DiskStoreTest, SpaceGoesBackToTheFileSystem) {
   const auto before = [&] {
     const auto store = open();
     for (int i = 0; i < 20; ++i)
-      keep(*store, words(1000 * i, 2 * kBlock));
+      keep(*store, range(1000 * i, 2 * kBlock));
     wait_until_written(*store);
     return disk_usage(root);
   }();

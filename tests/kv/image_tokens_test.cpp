@@ -4,6 +4,7 @@
 #include "kv/cell_model.h"
 #include "kv/image_tokens.h"
 #include "kv/prefix_tree.h"
+#include "kv/token_lists.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -20,21 +21,9 @@ std::vector<Token> image(std::uint8_t content, int count, int positions) {
   return image_tokens(hash, count, positions);
 }
 
-std::vector<Token> text(Token first, int count) {
-  std::vector<Token> tokens;
-  for (Token token = first; token < first + count; ++token)
-    tokens.push_back(token);
-  return tokens;
-}
-
-std::vector<Token> operator+(std::vector<Token> left, const std::vector<Token>& right) {
-  left.insert(left.end(), right.begin(), right.end());
-  return left;
-}
-
 TEST(ImageTokens, SayWhereTheImageBeginsAndEndsAndWhatItTakes) {
   for (const auto& [count, positions] : {std::pair{1, 1}, {2, 2}, {2, 65535}, {300, 20}}) {
-    const auto tokens = text(5, 3) + image(1, count, positions) + image(2, 4, 4) + text(9, 2);
+    const auto tokens = range(5, 3) + image(1, count, positions) + image(2, 4, 4) + range(9, 2);
     EXPECT_TRUE(begins_image(tokens[3]));
     EXPECT_EQ(image_end(tokens, 3), 3u + static_cast<unsigned>(count));
     EXPECT_EQ(image_positions(tokens, 3), positions);
@@ -63,7 +52,7 @@ rc::Gen<std::vector<Token>> any_text() {
         std::vector<Token> tokens;
         for (const int part : parts)
           tokens = tokens + (part < 4 ? image(static_cast<std::uint8_t>(part), 5 + 9 * part, 4)
-                                      : text(10 * part, part % 3 + 1));
+                                      : range(10 * part, part % 3 + 1));
         return tokens;
       });
 }

@@ -1,14 +1,13 @@
 // Prefixes in one file for other machines: what goes in, what is refused, and that damage harms
 // nothing.
 #include "demo/gguf_file.h"
-#include "kv/block_store.h"
+#include "kv/disk_store.h"
 #include "kv/pack.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <fstream>
-#include <numeric>
 #include <random>
 #include <string>
 
@@ -17,15 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kBlock = 16; // tokens
-constexpr std::size_t kBytes = 2000;
 const SigningKey kKey{1, 2, 3};
-
-std::vector<Token> words(int first, int count) {
-  std::vector<Token> tokens(static_cast<std::size_t>(count));
-  std::ranges::iota(tokens, first);
-  return tokens;
-}
 
 class PackTest : public testing::Test {
  protected:
@@ -72,7 +63,7 @@ class PackTest : public testing::Test {
   fs::path here = scratch / "here";
   fs::path there = scratch / "there";
   fs::path pack = scratch / "prefix.pack";
-  std::vector<Token> prefix = words(0, 5 * kBlock);
+  std::vector<Token> prefix = range(0, 5 * kBlock);
 };
 
 TEST_F(PackTest, TakesToolsAndSystemTextToAnotherStoreAndTenant) {

@@ -2,6 +2,7 @@
 #include "kv/cell_model.h"
 #include "kv/prefix_outline.h"
 #include "kv/prefix_tree.h"
+#include "kv/token_lists.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,7 +10,6 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <string>
 #include <vector>
 
@@ -21,24 +21,13 @@ using testing::ElementsAre;
 using Part = PrefixOutline::Part;
 using Stretch = PrefixOutline::Stretch;
 
-std::vector<Token> range(Token first, int count) {
-  std::vector<Token> tokens(static_cast<std::size_t>(count));
-  std::ranges::iota(tokens, first);
-  return tokens;
-}
-
-std::vector<Token> joined(std::vector<Token> left, const std::vector<Token>& right) {
-  left.insert(left.end(), right.begin(), right.end());
-  return left;
-}
-
 constexpr std::size_t kAll = 1000;
 
 TEST(PrefixOutline, StretchesAreWhatTheSamePrefixesGoThrough) {
   PrefixOutlineBuilder builder;
   const auto system = range(0, 100);
-  const auto one = joined(system, range(500, 10));
-  const auto two = joined(system, range(600, 30));
+  const auto one = system + range(500, 10);
+  const auto two = system + range(600, 30);
   for (const auto* tokens : {&one, &two})
     builder.add(builder.root("a"), *tokens, {.tier = Tier::pool});
   const PrefixOutline outline = builder.finish(kAll);
@@ -87,15 +76,15 @@ TEST(PrefixOutline, WhoGoesOnBehindAnothersEndFindsItThere) {
 TEST(PrefixOutline, ConversationsAreThoseThatGoThrough) {
   PrefixOutlineBuilder builder;
   const auto system = range(0, 100);
-  const auto one = joined(system, range(500, 10));
-  const auto two = joined(system, range(600, 30));
+  const auto one = system + range(500, 10);
+  const auto two = system + range(600, 30);
   auto* const root = builder.root("a");
   builder.add(root, one, {.tier = Tier::pool});
   builder.add(root, two, {.tier = Tier::pool});
   builder.note(root, one, {.conversation = builder.conversation("first"), .last_used = 7});
   builder.note(root, two, {.conversation = builder.conversation("second"), .last_used = 9});
   builder.note(root, range(0, 80), {.is_stable = true});
-  builder.note(root, joined(one, range(9000, 50)), {.conversation = builder.conversation("first")});
+  builder.note(root, one + range(9000, 50), {.conversation = builder.conversation("first")});
   builder.note(root, range(8000, 50), {.conversation = builder.conversation("gone")});
   const PrefixOutline outline = builder.finish(kAll);
   EXPECT_THAT(outline.conversations, ElementsAre("first", "second", "gone"));
@@ -127,8 +116,8 @@ TEST(PrefixOutline, WhatIsAskedForAndInThePoolIsListedFirst) {
   const auto in_pool = range(2000, 50);
   const auto asked = range(3000, 20);
   const auto shared = range(5000, 300);
-  const auto left = joined(shared, range(6000, 10));
-  const auto right = joined(shared, range(7000, 20));
+  const auto left = shared + range(6000, 10);
+  const auto right = shared + range(7000, 20);
   builder.add(root, large, {.tier = Tier::disk});
   builder.add(root, in_pool, {.tier = Tier::pool});
   builder.add(root, asked, {.is_asked_for = true});
@@ -157,7 +146,7 @@ TEST(PrefixOutline, TreeAndStoreAreOneWhereTheirTokensAre) {
   const auto lease = tree.begin("anna", tokens, 99);
   memory.compute(lease->sequence, tokens);
   tree.extend(lease->sequence, tokens);
-  const auto gone = joined(range(0, 32), range(500, 16));
+  const auto gone = range(0, 32) + range(500, 16);
   for (const auto* stored : {&tokens, &gone})
     for (std::size_t end = 16; end <= stored->size(); end += 16)
       store.put("anna", std::span(*stored).first(end), std::vector<std::byte>(10), 1);

@@ -1,23 +1,11 @@
 #include "kv/cell_model.h"
 #include "kv/prefix_tree.h"
+#include "kv/token_lists.h"
 
 #include <gtest/gtest.h>
 
-#include <numeric>
-
 namespace anyclaude::kv {
 namespace {
-
-std::vector<Token> range(Token first, int count) {
-  std::vector<Token> tokens(static_cast<std::size_t>(count));
-  std::ranges::iota(tokens, first);
-  return tokens;
-}
-
-std::vector<Token> operator+(std::vector<Token> left, const std::vector<Token>& right) {
-  left.insert(left.end(), right.begin(), right.end());
-  return left;
-}
 
 class PrefixTreeTest : public ::testing::Test {
  protected:

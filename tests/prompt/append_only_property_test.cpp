@@ -46,10 +46,6 @@ rc::Gen<std::string> words() {
                       });
 }
 
-Json text_block(const std::string& text) {
-  return {{"type", "text"}, {"text", text}};
-}
-
 /// What a client sends of a block that it got.
 Json returned(const anthropic::ContentBlock& block) {
   if (const auto* text = std::get_if<anthropic::TextBlock>(&block))

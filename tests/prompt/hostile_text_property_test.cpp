@@ -36,10 +36,6 @@ std::string escaped(const std::string& text) {
   return quoted.substr(1, quoted.size() - 2);
 }
 
-Json text_block(const std::string& text) {
-  return {{"type", "text"}, {"text", text}};
-}
-
 /// A request of Claude Code's shape with `text` in one of the places that others write.
 Json request_with(int place, const std::string& text) {
   const auto here = [&](int which, const char* otherwise) {

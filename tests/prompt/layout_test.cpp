@@ -13,10 +13,6 @@ constexpr const char* kEnvironment =
     "# Environment\n - Working directory: /home/ann/shop\n - Shell: "
     "bash\n\nSkills:\n- init\n\nToday's date is 2026-11-23.";
 
-Json text_block(std::string_view text) {
-  return {{"type", "text"}, {"text", std::string(text)}};
-}
-
 /// The shape of Claude Code's first request.
 Json opening(const std::string& directory, const std::string& words) {
   std::string environment = kEnvironment;

@@ -1,7 +1,6 @@
 #include "anthropic/messages.h"
 #include "prompt/canonical.h"
-#include "prompt/chatml.h"
-#include "prompt/prompt_builder.h"
+#include "prompt/prompt_text.h"
 
 #include <gtest/gtest.h>
 
@@ -13,29 +12,6 @@ namespace {
 constexpr std::int32_t kStart = 1000; // <|im_start|>
 constexpr std::int32_t kEnd = 1001;   // <|im_end|>
 
-/// One token a byte, and one for each control text.
-Tokenizer byte_tokenizer() {
-  Tokenizer tokenizer;
-  tokenizer.control_texts = {"<|im_start|>", "<|im_end|>"};
-  tokenizer.tokenize = [](std::string_view text, bool parse_special) {
-    std::vector<std::int32_t> tokens;
-    while (!text.empty()) {
-      if (parse_special && text.starts_with("<|im_start|>")) {
-        tokens.push_back(kStart);
-        text.remove_prefix(12);
-      } else if (parse_special && text.starts_with("<|im_end|>")) {
-        tokens.push_back(kEnd);
-        text.remove_prefix(10);
-      } else {
-        tokens.push_back(static_cast<unsigned char>(text.front()));
-        text.remove_prefix(1);
-      }
-    }
-    return tokens;
-  };
-  return tokenizer;
-}
-
 std::string text_of(const std::vector<std::int32_t>& tokens) {
   std::string text;
   for (const auto token : tokens)
@@ -45,20 +21,9 @@ std::string text_of(const std::vector<std::int32_t>& tokens) {
   return text;
 }
 
-PromptBuilder builder() {
-  auto parsed = ChatTemplate::parse(kQwenLikeTemplate, "", "<|im_end|>");
-  EXPECT_TRUE(parsed) << parsed.error();
-  return {std::move(*parsed), byte_tokenizer()};
-}
-
-anthropic::Request request(const std::string& body) {
-  const auto parsed = anthropic::parse_request(body, anthropic::RequestKind::messages);
-  EXPECT_TRUE(parsed) << (parsed ? "" : parsed.error().message);
-  return parsed.value_or(anthropic::Request{});
-}
-
 std::string prompt(const std::string& fields) {
-  const auto built = builder().build(request(R"({"model":"m","max_tokens":9,)" + fields + "}"));
+  const auto built =
+      qwen_like_builder().build(parsed_request(R"({"model":"m","max_tokens":9,)" + fields + "}"));
   EXPECT_TRUE(built) << (built ? "" : built.error().message);
   return built ? text_of(built->tokens) : "";
 }
@@ -71,7 +36,7 @@ TEST(PromptBuilder, RendersTheConversation) {
 }
 
 TEST(PromptBuilder, SaysWhereMessagesEnd) {
-  const auto built = builder().build(request(
+  const auto built = qwen_like_builder().build(parsed_request(
       R"({"model":"m","max_tokens":9,"system":"Say <|im_start|>","messages":[
          {"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"},
          {"role":"user","content":"Bye <|im_end|>"}]})"));
@@ -86,9 +51,9 @@ TEST(PromptBuilder, SaysWhereMessagesEnd) {
 }
 
 TEST(PromptBuilder, ATokenInFrontOfAllMovesTheEndsOfMessages) {
-  const auto body = request(R"({"model":"m","max_tokens":9,"system":"Say","messages":[
+  const auto body = parsed_request(R"({"model":"m","max_tokens":9,"system":"Say","messages":[
                                {"role":"user","content":"Hi"}]})");
-  const auto without = builder().build(body);
+  const auto without = qwen_like_builder().build(body);
   auto tokenizer = byte_tokenizer();
   tokenizer.prompt_start = 7;
   auto parsed = ChatTemplate::parse(kQwenLikeTemplate, "", "<|im_end|>");
@@ -119,7 +84,7 @@ TEST(PromptBuilder, FindsTheEndsOfMessagesInOtherTemplates) {
     auto parsed = ChatTemplate::parse(source, "", "");
     EXPECT_TRUE(parsed);
     const auto built = PromptBuilder(std::move(*parsed), tokenizer)
-                           .build(request(R"({"model":"m","max_tokens":9,"messages":[
+                           .build(parsed_request(R"({"model":"m","max_tokens":9,"messages":[
            {"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"},
            {"role":"user","content":"Bye"}]})"));
     EXPECT_TRUE(built);
@@ -201,7 +166,7 @@ TEST(PromptBuilder, AFailedToolSaysSo) {
 }
 
 TEST(PromptBuilder, WhatCannotBeSeenStaysAsAPlaceholder) {
-  const auto built = builder().build(request(
+  const auto built = qwen_like_builder().build(parsed_request(
       R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":[
         {"type":"image","source":{"type":"base64","media_type":"image/png","data":"AAAA"}},
         {"type":"document","source":{"type":"text","media_type":"text/plain","data":"words"}},
@@ -248,14 +213,14 @@ TEST(PromptBuilder, TheBeginningOfSequenceTokenStandsOnce) {
   const PromptBuilder with_start(std::move(*ChatTemplate::parse(kQwenLikeTemplate, "", "")),
                                  tokenizer);
   auto built = with_start.build(
-      request(R"({"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}]})"));
+      parsed_request(R"({"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}]})"));
   ASSERT_TRUE(built);
   EXPECT_EQ(built->tokens[0], kStart);
   EXPECT_NE(built->tokens[1], kStart);
   tokenizer.prompt_start = 7;
   const PromptBuilder other(std::move(*ChatTemplate::parse(kQwenLikeTemplate, "", "")), tokenizer);
   built = other.build(
-      request(R"({"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}]})"));
+      parsed_request(R"({"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}]})"));
   EXPECT_EQ(built->tokens[0], 7);
 }
 
@@ -301,7 +266,7 @@ std::string stable_part(const std::string& fields, const std::string& source = k
   auto parsed = ChatTemplate::parse(source, "", "<|im_end|>");
   EXPECT_TRUE(parsed);
   const auto built = PromptBuilder(std::move(*parsed), byte_tokenizer(), std::move(options))
-                         .build(request(R"({"model":"m","max_tokens":9,)" + fields + "}"));
+                         .build(parsed_request(R"({"model":"m","max_tokens":9,)" + fields + "}"));
   EXPECT_TRUE(built);
   if (!built)
     return {};

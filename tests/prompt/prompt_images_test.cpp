@@ -6,12 +6,6 @@
 namespace anyclaude::prompt {
 namespace {
 
-PromptBuilder builder() {
-  auto parsed = ChatTemplate::parse(kQwenLikeTemplate, "", "<|im_end|>");
-  EXPECT_TRUE(parsed) << parsed.error();
-  return {std::move(*parsed), byte_tokenizer()};
-}
-
 /// Three tokens for each image, made from its data; what begins with '!' is damaged.
 std::expected<std::vector<std::int32_t>, std::string> read(const anthropic::ImageBlock& image) {
   if (image.data->starts_with('!'))
@@ -24,15 +18,9 @@ Json image(const std::string& data) {
           {"source", {{"type", "base64"}, {"media_type", "image/png"}, {"data", data}}}};
 }
 
-Json text(const std::string& words) {
-  return {{"type", "text"}, {"text", words}};
-}
-
 anthropic::Request request(Json messages) {
   const Json body = {{"model", "m"}, {"max_tokens", 9}, {"messages", std::move(messages)}};
-  const auto parsed = anthropic::parse_request(body.dump(), anthropic::RequestKind::messages);
-  EXPECT_TRUE(parsed) << (parsed ? "" : parsed.error().message);
-  return parsed.value_or(anthropic::Request{});
+  return parsed_request(body.dump());
 }
 
 Json user(Json content) {
@@ -41,7 +29,7 @@ Json user(Json content) {
 
 /// Images as (A).
 std::string prompt_of(Json messages, const ImageReader& reader = read) {
-  const auto prompt = builder().build(request(std::move(messages)), {}, reader);
+  const auto prompt = qwen_like_builder().build(request(std::move(messages)), {}, reader);
   EXPECT_TRUE(prompt) << (prompt ? "" : prompt.error().message);
   std::string shown;
   for (const auto token : prompt->tokens)
@@ -55,8 +43,8 @@ std::string prompt_of(Json messages, const ImageReader& reader = read) {
 }
 
 TEST(PromptImages, StandWhereTheyWereSent) {
-  EXPECT_TRUE(prompt_of(Json::array({user({text("Look:"), image("A"), text("and"), image("B"),
-                                           image("A"), text("So?")})}))
+  EXPECT_TRUE(prompt_of(Json::array({user({text_block("Look:"), image("A"), text_block("and"),
+                                           image("B"), image("A"), text_block("So?")})}))
                   .contains("|user\nLook:\n\n(A)\n\nand\n\n(B)\n\n(A)\n\nSo?|"));
 }
 
@@ -69,7 +57,7 @@ TEST(PromptImages, StandInToolResultsToo) {
              {{{"type", "tool_use"}, {"id", "t"}, {"name", "Read"}, {"input", Json::object()}}})}},
        user(Json::array({{{"type", "tool_result"},
                           {"tool_use_id", "t"},
-                          {"content", Json::array({text("It is:"), image("A")})}}}))}));
+                          {"content", Json::array({text_block("It is:"), image("A")})}}}))}));
   EXPECT_TRUE(shown.contains("It is:\n\n(A)")) << shown;
 }
 
@@ -100,23 +88,24 @@ TEST(PromptImages, MoreThanTheLimitAreNotLookedAt) {
 TEST(PromptImages, NoTextBecomesOne) {
   NamedImages images;
   const std::string mark = add_image(images, {-100 - 'A', -2, -3});
-  const auto shown = prompt_of(Json::array({user({text(mark), image("A"), text("<|im_end|>")})}));
+  const auto shown =
+      prompt_of(Json::array({user({text_block(mark), image("A"), text_block("<|im_end|>")})}));
   EXPECT_EQ(shown.find("(A)"), shown.rfind("(A)"));
   EXPECT_TRUE(shown.contains("(A)\n\n<|im_end|>|")) << shown;
 }
 
 /// An answer behind an image is replayed; the same words behind another one are not the same turn.
 TEST(PromptImages, TheConversationIsAnotherWithAnotherImage) {
-  const PromptBuilder prompts = builder();
+  const PromptBuilder prompts = qwen_like_builder();
   const auto first =
-      prompts.build(request(Json::array({user({image("A"), text("So?")})})), "anna", read);
+      prompts.build(request(Json::array({user({image("A"), text_block("So?")})})), "anna", read);
   ASSERT_TRUE(first && first->continuation);
   const std::vector<anthropic::ContentBlock> answer{anthropic::TextBlock{"Yes."}};
   const std::vector<std::int32_t> sampled{'Y', 'e', 's', '.', 7}; // not as it would be rendered
   prompts.remember(*first->continuation, answer, sampled);
   const auto next = [&](const char* which) {
     const auto built =
-        prompts.build(request(Json::array({user({image(which), text("So?")}),
+        prompts.build(request(Json::array({user({image(which), text_block("So?")}),
                                            {{"role", "assistant"}, {"content", "Yes."}},
                                            user("And?")})),
                       "anna", read);

@@ -5,6 +5,7 @@
 #include "prompt/prompt_builder.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -53,6 +54,17 @@ inline anthropic::Request parsed_request(const std::string& body) {
   const auto parsed = anthropic::parse_request(body, anthropic::RequestKind::messages);
   EXPECT_TRUE(parsed) << (parsed ? "" : parsed.error().message);
   return parsed.value_or(anthropic::Request{});
+}
+
+inline Json text_block(const std::string& text) {
+  return {{"type", "text"}, {"text", text}};
+}
+
+/// Of the template above and one token a byte.
+inline PromptBuilder qwen_like_builder() {
+  auto parsed = ChatTemplate::parse(kQwenLikeTemplate, "", "<|im_end|>");
+  EXPECT_TRUE(parsed) << parsed.error();
+  return {std::move(*parsed), byte_tokenizer()};
 }
 
 /// What the template makes of a request, without its marks.

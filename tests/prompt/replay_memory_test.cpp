@@ -1,3 +1,4 @@
+#include "prompt/conversation_keys.h"
 #include "prompt/prompt_text.h"
 #include "prompt/replay_memory.h"
 
@@ -5,12 +6,6 @@
 
 namespace anyclaude::prompt {
 namespace {
-
-ConversationKey key_of(int number) {
-  ConversationHash hash;
-  hash.add(std::to_string(number));
-  return hash.key();
-}
 
 ReplayTurn turn_of(std::vector<std::int32_t> tokens,
                    std::shared_ptr<const ReplayTurn> parent = {}) {

@@ -1,3 +1,4 @@
+#include "prompt/conversation_keys.h"
 #include "prompt/prompt_text.h"
 #include "prompt/replay_store.h"
 
@@ -14,12 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using TurnPointer = std::shared_ptr<const ReplayTurn>;
-
-ConversationKey key_of(int number) {
-  ConversationHash hash;
-  hash.add(std::to_string(number));
-  return hash.key();
-}
 
 class ReplayStoreTest : public testing::Test {
  protected:
