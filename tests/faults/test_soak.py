@@ -4,16 +4,17 @@ import json
 import pathlib
 import subprocess
 import sys
+import xml.etree.ElementTree
 
 import pytest
 
 SOAK = pathlib.Path(__file__).resolve().parent.parent / "soak"
 sys.path[:0] = [str(SOAK), str(SOAK.parent.parent / "bench")]
 
-import chart  # noqa: E402
+import findings  # noqa: E402
 import verdict  # noqa: E402
-from people import Tally  # noqa: E402
-from ties import Answers, settle  # noqa: E402
+from people import First, Tally  # noqa: E402
+from ties import Answers  # noqa: E402
 from watching import Watch  # noqa: E402
 
 SPAN = verdict.Span(100, 1100)
@@ -21,7 +22,8 @@ REST = {"descriptors": 30, "threads": 12, "cells_held": 0, "running": 0, "queued
 
 
 def sample(at, **more):
-    return {"at": at, "rss_mib": 500 + at % 3, "written_blocks": 9 * at, "store_mib": 95, **REST, **more}
+    return {"at": at, "requests": at, "rss_mib": 500 + at % 3, "pss_mib": 500, "cells_used": 4000,
+            "written_blocks": 9 * at, "store_mib": 95, **REST, **more}
 
 
 class MadeUp(Watch):
@@ -30,7 +32,7 @@ class MadeUp(Watch):
     def __init__(self, change=lambda at: {}, first=lambda at: 0.1):
         self.began = 0
         self._tally = Tally()
-        self._tally.first = [(at, first(at)) for at in range(1200)]
+        self._tally.first = [First(at, first(at), computed=100) for at in range(1200)]
         self.samples = [sample(at, **change(at)) for at in range(0, 1200, 10)]
 
 
@@ -79,3 +81,34 @@ def test_wrong_answers_and_errors_are_seen_and_ties_are_none():
 @pytest.mark.parametrize("change", [{"store_mib": 50}, {"written_blocks": 50}, {"store_mib": 97}])
 def test_a_store_that_was_never_full_or_is_too_large_is_seen(change):
     assert failing(MadeUp(lambda at: change)) == ["files written while the store was full"]
+
+
+def test_a_slower_machine_is_told_from_longer_waits():
+    slower = findings.parts(MadeUp(first=lambda at: 0.1 if at < 600 else 0.2), SPAN)
+    assert [row["token_ms"] for row in slower] == [1, 1, 1, 1, 1, 2, 2, 2, 2, 2]
+    waiting = findings.parts(MadeUp(first=lambda at: 0.1 if at < 600 or at % 3 else 0.9), SPAN)
+    assert {row["token_ms"] for row in waiting} == {1}
+    assert waiting[-1]["first_p99_ms"] > waiting[0]["first_p99_ms"]
+    assert {row["computed_tokens"] for row in slower} == {100}
+
+
+def test_a_short_run_writes_down_what_it_found(tmp_path):
+    path = tmp_path / "soak.json"
+    command = [sys.executable, SOAK / "soak.py", "--minutes", "0.1", "--clients", "3", "--ctx", "8192", "--json", path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as soak:
+        try:
+            said, errors = soak.communicate()
+        finally:
+            soak.terminate()
+    assert path.exists(), said + errors
+    found = json.loads(path.read_text())
+    assert found["wrong"] == [] and found["errors"] == []
+    assert found["compared"] > 0 and found["parts"]
+    # So short a run may end before the store was full, and has few answers for a percentile.
+    assert {one["what"] for one in found["judged"] if not one["holds"]} <= {
+        "files written while the store was full", "99th percentile of the time to the first token",
+        "growth of the resident memory"}
+    assert said.strip() == path.with_suffix(".md").read_text().strip()
+    titles = [text.text for text in xml.etree.ElementTree.parse(path.with_suffix(".svg")).iter(
+        "{http://www.w3.org/2000/svg}text")]
+    assert titles[0].startswith("3 clients for ") and "Memory, MiB" in titles

@@ -53,10 +53,16 @@ def parts(watch, span):
                      "requests": samples[-1]["requests"] - samples[0]["requests"],
                      "first_p50_ms": round(ms(percentile(first, 0.5)), 1),
                      "first_p99_ms": round(ms(percentile(first, 0.99)), 1),
+                     "computed_tokens": round(watch.computed_tokens(begin, end)),
+                     "token_ms": rounded(ms(watch.token_seconds(begin, end))),
                      **{name: round(watch.median(name, begin, end), 1)
                         for name in ("rss_mib", "pss_mib", "threads", "descriptors", "cells_used", "cells_held",
                                      "running", "queued", "store_mib")}})
     return rows
+
+
+def rounded(milliseconds):
+    return None if milliseconds is None else round(milliseconds, 2)
 
 
 def write(found, path):
@@ -74,10 +80,12 @@ def table(found):
              "| what must hold | limit | found | |", "|---|---|---|---|"]
     lines += [f"| {one['what']} | {one['limit']} | {one['found']} | {'yes' if one['holds'] else '**NO**'} |"
               for one in found["judged"]]
-    lines += ["", "| up to minute | requests | first token, median | 99th percentile | resident | descriptors | "
-              "threads | cells used | cells held | store |", "|" + "---|" * 10]
+    lines += ["", "| up to minute | requests | first token, median | 99th percentile | tokens computed for it "
+              "| a token at best | resident | descriptors | threads | cells used | cells held | store |",
+              "|" + "---|" * 12]
     lines += [f"| {row['minute']} | {row['requests']} | {row['first_p50_ms']:.0f} ms | {row['first_p99_ms']:.0f} ms "
-              f"| {row['rss_mib']:.1f} MiB | {row['descriptors']:.0f} | {row['threads']:.0f} "
+              f"| {row['computed_tokens']} | {row['token_ms'] or '-'} ms | {row['rss_mib']:.1f} MiB "
+              f"| {row['descriptors']:.0f} | {row['threads']:.0f} "
               f"| {row['cells_used']:.0f} | {row['cells_held']:.0f} | {row['store_mib']:.0f} MiB |"
               for row in found["parts"]]
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(found["requests"].items(), key=lambda one: -one[1]))

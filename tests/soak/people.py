@@ -6,6 +6,7 @@ import random
 import threading
 import time
 import uuid
+from typing import NamedTuple
 
 import wording
 from exchange import Failed, Line, Wrong
@@ -32,13 +33,21 @@ class Pace:
         return min(draw.expovariate(1 / self.mean), 4 * self.mean) if self.mean > 0 else 0
 
 
+class First(NamedTuple):
+    """How long the first token took."""
+
+    asked: float  # when, of time.monotonic()
+    seconds: float
+    computed: int  # tokens of the prompt that were not reused
+
+
 class Tally:
     """What was asked and answered. Thread-safe."""
 
     def __init__(self):
         self._lock = threading.Lock()
         self.done = collections.Counter()  # by kind
-        self.first = []  # (when it was asked, seconds) of streams that a person waits for
+        self.first = []  # First, of streams that a person waits for
         self.errors = []
         self.wrong = []
         self.error_count = self.wrong_count = 0
@@ -52,7 +61,7 @@ class Tally:
                 self.reused += answer.reused
                 self.output += answer.output
                 if asked is not None and answer.first is not None:
-                    self.first.append((asked, answer.first))
+                    self.first.append(First(asked, answer.first, answer.prompt - answer.reused))
 
     def error(self, kind, what):
         with self._lock:

@@ -1,7 +1,7 @@
 """An hour of the running program: 32 clients that talk as people do, and whether memory, latency, descriptors,
 threads and cells are at the end what they were at the beginning, and every answer right.
 
-    ./dev soak [--minutes 60] [--clients 32] [--model F] [--json F]
+    ./dev soak [--minutes 60] [--clients 32] [--ctx 40960] [--model F] [--json F]
 
 First what is bounded by bytes is filled, then a sixth of the time is warm-up, in which the people's thinking
 time is found that keeps the engine half busy (a closed loop: who waits for an answer asks nothing else).
@@ -12,6 +12,7 @@ import argparse
 import os
 import pathlib
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -32,7 +33,7 @@ from people import Filler, Pace, Person, Questions, Tally  # noqa: E402
 from servers import PROGRAM  # noqa: E402
 from watching import Watch  # noqa: E402
 
-CONTEXT = 40_960  # tokens: less than the conversations have together
+CONTEXT = 40_960  # tokens, unless told otherwise: less than the conversations have together
 STORE_MIB = 96  # full within minutes
 WARM_UP = 1 / 6  # of the time
 LONGEST_FILLING = 1 / 2
@@ -56,6 +57,7 @@ def random_model(program, folder):
 class Soak:
     def __init__(self, options, daemon):
         self._daemon = daemon
+        self._context = options.ctx
         self._seconds = 60 * options.minutes
         self._every = min(max(self._seconds / 600, 1), 10)
         self.clients = options.clients
@@ -104,7 +106,7 @@ class Soak:
         """One prompt as long as the KV cache: what nobody has touched yet takes no memory."""
         body = {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "word " * 1000}]}
         tokens = self._daemon.request("POST", "/v1/messages/count_tokens", body).json()["input_tokens"]
-        body["messages"][0]["content"] *= int(0.97 * CONTEXT / tokens)
+        body["messages"][0]["content"] *= int(0.97 * self._context / tokens)
         self._ask(body)
 
     def _ask(self, body):
@@ -177,16 +179,18 @@ def main():
     parser = argparse.ArgumentParser(prog="./dev soak", description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--ctx", type=int, default=CONTEXT, help=f"cells of the KV cache, in tokens [{CONTEXT}]")
     parser.add_argument("--model", type=pathlib.Path, help="GGUF file [a demo model of random weights]")
     parser.add_argument("--json", type=pathlib.Path, default=pathlib.Path("build/soak.json"),
                         help="what was found; a table and a chart beside it, .md and .svg [build/soak.json]")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # the daemon is ended too
 
     with tempfile.TemporaryDirectory(prefix="anyclaude-soak-") as name:
         folder = pathlib.Path(name)
         program = shutil.copy2(PROGRAM, folder)  # what is built meanwhile changes nothing
         model = (options.model or random_model(program, folder)).resolve()
-        daemon = Daemon(program, folder / "daemon", model, ["--ctx", CONTEXT, "--threads", THREADS,
+        daemon = Daemon(program, folder / "daemon", model, ["--ctx", options.ctx, "--threads", THREADS,
                                                             "--cache-size", f"{STORE_MIB}MiB"])
         try:
             soak = Soak(options, daemon)
@@ -194,7 +198,7 @@ def main():
         finally:
             log = daemon.log()
             daemon.stop()
-        alone = Daemon(program, folder / "alone", model, ["--ctx", CONTEXT, "--threads", THREADS,
+        alone = Daemon(program, folder / "alone", model, ["--ctx", options.ctx, "--threads", THREADS,
                                                               "--no-store"])
         try:
             answers = ties.settle(alone, soak.questions)

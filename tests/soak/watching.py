@@ -35,6 +35,9 @@ def bytes_below(folder):
     return total
 
 
+FEW_TOKENS = 60
+
+
 class Watch:
     """Takes samples of a daemon at `sample()`, and remembers all of them."""
 
@@ -62,7 +65,7 @@ class Watch:
     def sample(self):
         numbers = {name.removeprefix("anyclaude_"): value for name, value in self._daemon.metrics().items()}
         daemon, clients = self.load()
-        first = [seconds for _, seconds in self._tally.first[self._first_tokens:]]
+        first = [one.seconds for one in self._tally.first[self._first_tokens:]]
         self._first_tokens += len(first)
         taken = {
             "at": round(self.now(), 1), **memory_mib(self._daemon.pid),
@@ -94,7 +97,21 @@ class Watch:
 
     def first_tokens(self, begin, end):
         """Seconds, of what was asked between two times."""
-        return [seconds for asked, seconds in self._tally.first if begin <= asked - self.began <= end]
+        return [one.seconds for one in self._asked_within(begin, end)]
+
+    def computed_tokens(self, begin, end):
+        """The mean of what had to be computed before the first token; None where nothing was asked."""
+        computed = [one.computed for one in self._asked_within(begin, end)]
+        return statistics.mean(computed) if computed else None
+
+    def token_seconds(self, begin, end):
+        """What a token of a prompt takes where nothing else does: of the fastest tenth of those that have a few
+        to compute. It tells a slower machine, or more work for each token, from more waiting."""
+        return percentile([one.seconds / one.computed for one in self._asked_within(begin, end)
+                           if one.computed >= FEW_TOKENS], 0.1)
+
+    def _asked_within(self, begin, end):
+        return [one for one in self._tally.first if begin <= one.asked - self.began <= end]
 
 
 def ms(seconds):
