@@ -18,8 +18,8 @@ constexpr std::string_view kCallsEnd = "<｜tool▁calls▁end｜>";
 constexpr std::string_view kBegin = "<｜tool▁call▁begin｜>";
 constexpr std::string_view kEnd = "<｜tool▁call▁end｜>";
 constexpr std::string_view kSeparator = "<｜tool▁sep｜>";
-constexpr std::string_view kFence = "```";
-constexpr std::size_t kLongestHead = 400; // bytes
+constexpr std::string_view kCodeEnd = "```";
+constexpr std::size_t kLongestDeepSeekHead = 400; // bytes
 
 class DeepseekBody : public CallBody {
  public:
@@ -48,7 +48,7 @@ class DeepseekBody : public CallBody {
     if (trim(rest).starts_with(kBegin))
       skip_blank(rest);
     take(rest, kBegin);
-    const auto brace = find_near(rest, "{", kLongestHead, at_end);
+    const auto brace = find_near(rest, "{", kLongestDeepSeekHead, at_end);
     if (!brace)
       return Step::more;
     const auto head = rest.substr(0, *brace);
@@ -61,13 +61,13 @@ class DeepseekBody : public CallBody {
       name = trim(behind.substr(0, behind.find_first_of("\n`")));
       behind = trim(behind.substr(name.size()));
     }
-    if (!is_tool_name(name) || (!behind.empty() && behind != kFence && behind != "```json"))
+    if (!is_tool_name(name) || (!behind.empty() && behind != kCodeEnd && behind != "```json"))
       return Step::no_call;
     rest.remove_prefix(*brace);
     text = rest;
     writer.begin_call(name);
     writer.input_begins(text);
-    input_.emplace(LenientJson::Syntax{{kFence, kEnd, kCallsEnd}, {}});
+    input_.emplace(LenientJson::Syntax{{kCodeEnd, kEnd, kCallsEnd}, {}});
     begun_ = true;
     head_ = false;
     return Step::done;
@@ -78,9 +78,9 @@ class DeepseekBody : public CallBody {
     std::string_view rest = text;
     skip_blank(rest);
     if (begun_) {
-      if (may_become(rest, kFence, at_end) || may_become(rest, kEnd, at_end))
+      if (may_become(rest, kCodeEnd, at_end) || may_become(rest, kEnd, at_end))
         return Step::more;
-      take(rest, kFence);
+      take(rest, kCodeEnd);
       skip_blank(rest);
       if (rest.empty() ? !at_end : may_become(rest, kEnd, at_end))
         return Step::more;

@@ -18,7 +18,7 @@ struct Markers {
 constexpr Markers kGemma4{"<|tool_call>", "<tool_call|>", "<|\"|>"};
 constexpr Markers kFunctionGemma{"<start_function_call>", "<end_function_call>", "<escape>"};
 constexpr std::string_view kCall = "call:";
-constexpr std::size_t kLongestHead = 300; // bytes
+constexpr std::size_t kLongestGemmaHead = 300; // bytes
 
 class GemmaBody : public CallBody {
  public:
@@ -50,7 +50,7 @@ class GemmaBody : public CallBody {
       return Step::more;
     if (!take(rest, kCall))
       return Step::no_call;
-    const auto end = find_any_near(rest, "{<\n", kLongestHead, at_end);
+    const auto end = find_any_near(rest, "{<\n", kLongestGemmaHead, at_end);
     if (!end)
       return Step::more;
     const auto name = trim(rest.substr(0, *end));

@@ -9,7 +9,7 @@ namespace anyclaude::answer {
 namespace {
 
 constexpr std::string_view kSpace = " \t\r\n";
-constexpr std::size_t kDeepest = 100;
+constexpr std::size_t kDeepestValue = 100;
 constexpr std::size_t kLongestWord = 400; // bytes of a bare word or key
 
 void skip_space(std::string_view& text) {
@@ -174,7 +174,7 @@ bool LenientJson::value(std::string_view& text, bool at_end, std::string& out) {
   const char c = text.front();
   const bool in_array = !levels_.empty() && !levels_.back().object;
   if (c == '{' || c == '[') {
-    if (levels_.size() >= kDeepest)
+    if (levels_.size() >= kDeepestValue)
       return refuse();
     if (in_array)
       separate(out);

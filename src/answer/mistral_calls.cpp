@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view kMarker = "[TOOL_CALLS]";
 constexpr std::string_view kId = "[CALL_ID]";
 constexpr std::string_view kArguments = "[ARGS]";
-constexpr std::size_t kLongestHead = 300; // bytes of name and identifier
+constexpr std::size_t kLongestMistralHead = 300; // bytes of name and identifier
 
 class MistralBody : public CallBody {
  public:
@@ -46,7 +46,7 @@ class MistralBody : public CallBody {
 
   /// f[ARGS]{…}; models have been seen to leave [ARGS] out.
   Step begin(std::string_view& text, bool at_end, Writer& writer) {
-    const auto brace = find_near(text, "{", kLongestHead, at_end);
+    const auto brace = find_near(text, "{", kLongestMistralHead, at_end);
     if (!brace)
       return Step::more;
     if (*brace == std::string_view::npos)

@@ -9,7 +9,7 @@ namespace anyclaude::answer {
 
 namespace {
 
-constexpr int kDeepest = 64; // schemas within each other
+constexpr int kDeepestChecked = 64; // schemas within each other
 
 bool is_type(const Json& value, const std::string& type) {
   if (type == "object")
@@ -47,7 +47,7 @@ class Check {
     };
     if (schema.is_boolean())
       return schema.get<bool>() ? std::nullopt : wrong("not allowed");
-    if (!schema.is_object() || depth > kDeepest)
+    if (!schema.is_object() || depth > kDeepestChecked)
       return std::nullopt;
     if (schema.contains("$ref") && schema["$ref"].is_string())
       if (const Json* target = referred(root_, schema["$ref"].get<std::string>()))

@@ -9,7 +9,7 @@ namespace anyclaude::answer {
 
 namespace {
 
-constexpr int kDeepest = 32;      // of schemas within each other
+constexpr int kDeepestInGrammar = 32; // of schemas within each other
 constexpr int kMostItems = 64;    // GBNF writes bounds out, so larger ones are left to SchemaCheck
 constexpr int kLongestText = 256; // characters, likewise
 
@@ -245,7 +245,7 @@ std::string SchemaGrammar::reference(const Json& schema, const Json& root, int d
 }
 
 std::string SchemaGrammar::body(const Json& schema, const Json& root, int depth) {
-  if (!schema.is_object() || depth > kDeepest)
+  if (!schema.is_object() || depth > kDeepestInGrammar)
     return any_value();
   ++depth;
   if (has(schema, "$ref"))
