@@ -1,5 +1,4 @@
 #include "launch/exec_arguments.h"
-
 #include "launch/scratch_home.h"
 
 #include <gmock/gmock.h>
