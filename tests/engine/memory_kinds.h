@@ -17,9 +17,9 @@
 /// Models whose memory is not plain full attention, and how to judge what is computed with them.
 namespace anyclaude::engine {
 
-inline constexpr int kAnswer = 8;  // tokens
-inline constexpr int kWindow = 32; // tokens, of the tiny model
-inline constexpr int kBlock = 2 * kWindow;
+inline constexpr int kAnswer = 8;          // tokens
+inline constexpr int kWindow = 32;         // tokens, of the tiny model
+inline constexpr int kBlock = 2 * kWindow; // tokens
 
 using kv::operator+;
 

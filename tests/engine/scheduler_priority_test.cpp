@@ -13,6 +13,8 @@
 namespace anyclaude::engine {
 namespace {
 
+constexpr int kManyCells = 16'384;
+
 /// Tokens of one job's prompt that are computed by now.
 int done(const Simulation& simulation, JobId id) {
   const Heard& heard = simulation.heard(id);
@@ -22,7 +24,7 @@ int done(const Simulation& simulation, JobId id) {
 // --- the queue ---
 
 TEST(SchedulerPriority, InteractiveJobsAreStartedBeforeEarlierOnesOfLowPriority) {
-  SchedulerOptions options = roomy();
+  SchedulerOptions options = roomy(kManyCells);
   options.max_running = 1;
   Simulation simulation(options);
   simulation.add(job_of(words(0, 10), 3));
@@ -38,7 +40,7 @@ TEST(SchedulerPriority, InteractiveJobsAreStartedBeforeEarlierOnesOfLowPriority)
 }
 
 TEST(SchedulerPriority, AnInteractiveJobTakesThePlaceOfTheLastOneOfLowPriority) {
-  SchedulerOptions options = roomy();
+  SchedulerOptions options = roomy(kManyCells);
   options.max_running = 2;
   Simulation simulation(options);
   const JobId low = simulation.add(background(job_of(words(0, 100), 20)));
@@ -60,7 +62,7 @@ TEST(SchedulerPriority, AnInteractiveJobTakesThePlaceOfTheLastOneOfLowPriority) 
 }
 
 TEST(SchedulerPriority, AnInteractiveJobTakesTheCellsOfOneOfLowPriority) {
-  SchedulerOptions options = roomy();
+  SchedulerOptions options = roomy(kManyCells);
   options.context_tokens = 600;
   Simulation simulation(options);
   const JobId low = simulation.add(background(job_of(words(0, 300), 100)));
@@ -77,7 +79,7 @@ TEST(SchedulerPriority, AnInteractiveJobTakesTheCellsOfOneOfLowPriority) {
 
 TEST(SchedulerPriority, EqualsPauseNobody) {
   for (const Priority priority : {Priority::background, Priority::interactive}) {
-    SchedulerOptions options = roomy();
+    SchedulerOptions options = roomy(kManyCells);
     options.max_running = 1;
     Simulation simulation(options);
     for (int i = 0; i < 3; ++i) {
@@ -92,7 +94,7 @@ TEST(SchedulerPriority, EqualsPauseNobody) {
 
 /// A new interactive job arrives whenever one has ended, for ever.
 TEST(SchedulerPriority, AJobIsOvertakenEightTimesAndThenNoMore) {
-  SchedulerOptions options = roomy();
+  SchedulerOptions options = roomy(kManyCells);
   options.max_running = 1;
   Simulation simulation(options);
   JobId person = simulation.add(job_of(words(0, 10), 3));
@@ -112,7 +114,7 @@ TEST(SchedulerPriority, AJobIsOvertakenEightTimesAndThenNoMore) {
 // --- a batch ---
 
 TEST(SchedulerPriority, InteractivePromptsComeBeforeThoseOfLowPriorityInABatch) {
-  Simulation simulation(roomy());
+  Simulation simulation(roomy(kManyCells));
   const JobId low = simulation.add(background(job_of(words(0, 1000))));
   simulation.step();
   const JobId person = simulation.add(job_of(words(1, 500)));
@@ -125,7 +127,7 @@ TEST(SchedulerPriority, InteractivePromptsComeBeforeThoseOfLowPriorityInABatch) 
 }
 
 TEST(SchedulerPriority, OneBatchInEightIsForPromptsOfLowPriority) {
-  Simulation simulation(roomy());
+  Simulation simulation(roomy(kManyCells));
   const JobId low = simulation.add(background(job_of(words(0, 256), 1)));
   const JobId lower = simulation.add(background(job_of(words(1, 256), 1)));
   const JobId person = simulation.add(job_of(words(2, 10'000), 1));
@@ -144,7 +146,7 @@ TEST(SchedulerPriority, OneBatchInEightIsForPromptsOfLowPriority) {
 }
 
 TEST(SchedulerPriority, NeitherALongNorAShortPromptWaitsMoreThanTwiceAsLong) {
-  Simulation simulation(roomy());
+  Simulation simulation(roomy(kManyCells));
   const JobId first = simulation.add(job_of(words(0, 3000), 1));
   simulation.step();
   const JobId small = simulation.add(job_of(words(1, 200), 1));
@@ -163,7 +165,7 @@ TEST(SchedulerPriority, NeitherALongNorAShortPromptWaitsMoreThanTwiceAsLong) {
 // --- a prefix in common ---
 
 TEST(SchedulerPriority, AJobInheritsThePriorityOfOneThatWaitsForItsPrefix) {
-  SchedulerOptions options = roomy();
+  SchedulerOptions options = roomy(kManyCells);
   options.max_running = 3;
   Simulation simulation(options);
   const auto prefix = words(0, 600);
@@ -185,7 +187,7 @@ TEST(SchedulerPriority, AJobInheritsThePriorityOfOneThatWaitsForItsPrefix) {
 }
 
 TEST(SchedulerPriority, AJobThatIsWaitedForIsNotPaused) {
-  SchedulerOptions options = roomy();
+  SchedulerOptions options = roomy(kManyCells);
   options.max_running = 1;
   Simulation simulation(options);
   const auto prefix = words(0, 600);
@@ -212,7 +214,7 @@ double linear(std::span<const BatchToken> batch) {
 }
 
 TEST(SchedulerGap, APromptBesideAnAnswerTakesWhatFitsTheTime) {
-  SchedulerOptions options = roomy();
+  SchedulerOptions options = roomy(kManyCells);
   options.batch_tokens = 512;
   Simulation simulation(options);
   simulation.decoder.cost = linear;
@@ -236,7 +238,7 @@ TEST(SchedulerGap, APromptBesideAnAnswerTakesWhatFitsTheTime) {
 
 /// Where a batch of 64 takes as long as one of 128, the smaller one would only lose time.
 TEST(SchedulerGap, TheSecondSmallestBatchIsTakenWhereItCostsNoMore) {
-  SchedulerOptions options = roomy();
+  SchedulerOptions options = roomy(kManyCells);
   options.batch_tokens = 512;
   options.separate = true;
   Simulation simulation(options);
@@ -258,7 +260,7 @@ TEST(SchedulerGap, TheSecondSmallestBatchIsTakenWhereItCostsNoMore) {
 }
 
 TEST(SchedulerGap, WithoutAnAnswerBatchesAreFull) {
-  SchedulerOptions options = roomy();
+  SchedulerOptions options = roomy(kManyCells);
   options.batch_tokens = 512;
   Simulation simulation(options);
   simulation.decoder.cost = [](auto batch) { return 10.0 * static_cast<double>(batch.size()); };
@@ -269,7 +271,7 @@ TEST(SchedulerGap, WithoutAnAnswerBatchesAreFull) {
 }
 
 TEST(SchedulerGap, APromptGoesOnHoweverSlowTheMachine) {
-  SchedulerOptions options = roomy();
+  SchedulerOptions options = roomy(kManyCells);
   options.batch_tokens = 512;
   options.max_running = 64;
   Simulation simulation(options);
@@ -284,7 +286,7 @@ TEST(SchedulerGap, APromptGoesOnHoweverSlowTheMachine) {
 }
 
 TEST(SchedulerGap, AnswersAndPromptsTakeTurnsWhereTheyAreSeparate) {
-  SchedulerOptions options = roomy();
+  SchedulerOptions options = roomy(kManyCells);
   options.separate = true;
   Simulation simulation(options);
   const JobId answer = simulation.add(job_of(words(0, 20), 100));
@@ -304,7 +306,7 @@ TEST(SchedulerGap, AnswersAndPromptsTakeTurnsWhereTheyAreSeparate) {
 }
 
 RC_GTEST_PROP(SchedulerGap, AnswersStandStillNoLongerThanStated, ()) {
-  SchedulerOptions options = roomy();
+  SchedulerOptions options = roomy(kManyCells);
   options.batch_tokens = *rc::gen::element(64, 256, 512);
   options.gap_ms = *rc::gen::inRange(5, 200);
   options.separate = *rc::gen::arbitrary<bool>();
@@ -350,7 +352,7 @@ RC_GTEST_PROP(SchedulerGap, AnswersStandStillNoLongerThanStated, ()) {
 /// Interactive jobs arrive for ever, as many as can run and more; those of low priority end all the
 /// same, within what their number and kPatience allow.
 RC_GTEST_PROP(SchedulerPriority, NobodyStarves, ()) {
-  SchedulerOptions options = roomy();
+  SchedulerOptions options = roomy(kManyCells);
   options.context_tokens = *rc::gen::inRange(400, 2000);
   options.batch_tokens = *rc::gen::inRange(8, 128);
   options.max_running = *rc::gen::inRange(1, 5);

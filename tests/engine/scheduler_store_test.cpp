@@ -230,7 +230,8 @@ void check_any_schedule(std::uint64_t& restored, std::uint64_t& moved_out) {
   for (int i = 0; i < 60; ++i) {
     const int action = *rc::gen::inRange(0, 12);
     if (action < 3) {
-      Asked next{any_prompt(asked), *rc::gen::inRange(1, 20)};
+      Asked next{any_prompt(asked, {.tail = 40, .continued = 120, .stems = 4, .stem = 100}),
+                 *rc::gen::inRange(1, 20)};
       const std::string tenant = *rc::gen::weightedElement<std::string>({{5, "anna"}, {1, "bert"}});
       asked.emplace_back(simulation.add(job_of(next.prompt, next.max_tokens, tenant)), next);
     } else if (action == 3 && !asked.empty()) {

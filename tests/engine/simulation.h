@@ -56,9 +56,9 @@ inline Job background(Job job) {
 }
 
 /// Room for whatever comes.
-inline SchedulerOptions roomy() {
+inline SchedulerOptions roomy(int cells = 8192) {
   SchedulerOptions options;
-  options.context_tokens = 16'384;
+  options.context_tokens = cells;
   options.batch_tokens = 128;
   return options;
 }

@@ -5,6 +5,8 @@ import pathlib
 import statistics
 import time
 
+FEW_TOKENS = 60  # to compute: with fewer, a token's time says little
+
 
 def percentile(values, share):
     return sorted(values)[min(len(values) - 1, int(len(values) * share))] if values else None
@@ -33,9 +35,6 @@ def bytes_below(folder):
         except OSError:
             continue
     return total
-
-
-FEW_TOKENS = 60
 
 
 class Watch:
@@ -100,9 +99,8 @@ class Watch:
         return [one.seconds for one in self._asked_within(begin, end)]
 
     def computed_tokens(self, begin, end):
-        """The mean of what had to be computed before the first token; None where nothing was asked."""
-        computed = [one.computed for one in self._asked_within(begin, end)]
-        return statistics.mean(computed) if computed else None
+        """The mean of what had to be computed before the first token."""
+        return statistics.mean(one.computed for one in self._asked_within(begin, end))
 
     def token_seconds(self, begin, end):
         """What a token of a prompt takes where nothing else does: of the fastest tenth of those that have a few
