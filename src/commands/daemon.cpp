@@ -243,8 +243,10 @@ std::expected<void, std::string> Daemon::start_backend() {
   return {};
 }
 
-/// Ten times a second at most, since it takes some files of /proc and /sys.
+/// Looked at ten times a second at most while there is plenty, since it takes some files of /proc
+/// and /sys. When there is little, another program can take all of it within that time.
 std::function<std::uint64_t()> watched_memory() {
+  constexpr std::uint64_t kPlenty = 1U << 30; // bytes
   struct Seen {
     std::mutex mutex;
     std::chrono::steady_clock::time_point until{};
@@ -253,8 +255,8 @@ std::function<std::uint64_t()> watched_memory() {
   return [seen = std::make_shared<Seen>()] {
     const std::scoped_lock lock(seen->mutex);
     if (const auto now = std::chrono::steady_clock::now(); now >= seen->until) {
-      seen->until = now + std::chrono::milliseconds(100);
       seen->bytes = engine::memory_before_the_end();
+      seen->until = now + std::chrono::milliseconds(seen->bytes < kPlenty ? 0 : 100);
     }
     return seen->bytes;
   };

@@ -34,7 +34,8 @@ constexpr int kFewestSequences = 48; // of models without a state: each costs a 
 constexpr double kStoreFrom = 0.5;   // share of the pool from which on prefixes are copied
 constexpr std::uint64_t kIdleSequences = 16; // beside the running ones, of models with a state
 constexpr std::uint64_t kMostCheckpointBytes = 512U << 20;
-constexpr std::size_t kMostStretches = 200; // of an outline
+constexpr std::uint64_t kBesideThePool = 64U << 20; // bytes, at least: batches and requests
+constexpr std::size_t kMostStretches = 200;         // of an outline
 constexpr auto kOutlineAge = std::chrono::milliseconds(500);
 constexpr auto kOutlineWait = std::chrono::milliseconds(100);
 constexpr float kProgressStep = 0.01F; // of loading, between two changes of the status
@@ -59,10 +60,11 @@ std::string pool_error(const ModelFacts& facts, int context_tokens, const std::s
 }
 
 /// The pool takes at most 40% of the memory that is free once the weights are loaded, or of this
-/// model's share of it.
+/// model's share of it, and in a small container less: a full one must not keep requests out.
 int default_context(const ModelFacts& facts, int models_here) {
   const std::uint64_t free = available_memory() / static_cast<std::uint64_t>(models_here);
-  const std::uint64_t budget = free > facts.file_bytes ? (free - facts.file_bytes) / 5 * 2 : 0;
+  const std::uint64_t others = facts.file_bytes + kBesideThePool;
+  const std::uint64_t budget = free > others ? (free - others) / 5 * 2 : 0;
   const std::uint64_t fits = facts.kv_bytes_per_token > 0
                                  ? budget / facts.kv_bytes_per_token
                                  : std::numeric_limits<std::uint32_t>::max();
