@@ -353,6 +353,7 @@ std::optional<EngineNumbers> Embedded::engine_numbers() const {
                        .cells_used = stats.cells_used,
                        .cells = stats.cells,
                        .evicted_tokens = stats.evicted_tokens,
+                       .moved_out_tokens = stats.moved_out_tokens,
                        .paused = stats.paused,
                        .cells_idle = stats.idle_cells,
                        .cells_spanned = stats.span,

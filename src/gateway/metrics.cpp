@@ -123,6 +123,9 @@ void add_engine(MetricsText& text, const backend::EngineNumbers& engine) {
              engine.store_is_inert ? 1 : 0);
   text.counter("kv_evicted_tokens_total", "Tokens of idle prefixes dropped to make room.",
                engine.evicted_tokens);
+  text.counter("kv_moved_out_tokens_total",
+               "Tokens of idle prefixes that left the KV cache for the store.",
+               engine.moved_out_tokens);
 }
 
 } // namespace

@@ -15,6 +15,9 @@ if importlib.util.find_spec("jiter") is None:
             data, allow_partial=bool(partial_mode)))
 
 
+PROMPT_TOKENS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+
+
 def sdk(daemon, **options):
     """Anthropic's client for a daemon. It does not try again by itself: a test wants the error."""
     return anthropic.Anthropic(base_url=daemon.base_url,
@@ -29,4 +32,6 @@ def ask(text, **more):
 
 
 def prompt_tokens(usage):
-    return usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens
+    """Of the whole prompt, by an answer's usage: the SDK's, or of JSON."""
+    used = usage if isinstance(usage, dict) else vars(usage)
+    return sum(used[name] for name in PROMPT_TOKENS)

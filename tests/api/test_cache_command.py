@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 
+from clients import prompt_tokens
+
 from daemon import Daemon, wait_for
 
 WORDS = " ".join(f"The {n}th line of the instructions says what line {n} says." for n in range(60))
@@ -22,10 +24,6 @@ def usage(daemon, path="/v1/messages", **options):
     reply = daemon.request("POST", path, body(**options), timeout=300)
     assert reply.status == 200, reply.body
     return reply.json()["usage"]
-
-
-def prompt_tokens(used):
-    return used["input_tokens"] + used["cache_creation_input_tokens"] + used["cache_read_input_tokens"]
 
 
 def block_files(home):

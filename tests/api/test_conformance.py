@@ -15,7 +15,7 @@ from anthropic.types import message_count_tokens_params, message_create_params
 from anthropic.types.beta import message_count_tokens_params as beta_message_count_tokens_params
 from anthropic.types.beta import message_create_params as beta_message_create_params
 
-from clients import ask, prompt_tokens
+from clients import PROMPT_TOKENS, ask, prompt_tokens
 from daemon import Reply, wait_for
 from not_read import NOT_READ, NOT_READ_IN_MESSAGES, is_not_read
 from raw_http import RawConnection
@@ -241,8 +241,7 @@ def comparable(message):
     message = copy.deepcopy(message)
     assert message.pop("id").startswith("msg_")
     usage = message["usage"]
-    usage["prompt"] = sum(usage.pop(name) for name in
-                          ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"))
+    usage["prompt"] = sum(usage.pop(name) for name in PROMPT_TOKENS)
     names = {}
     for block in message["content"]:
         for key in {"id", "tool_use_id"} & block.keys():

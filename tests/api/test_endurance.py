@@ -11,12 +11,16 @@ from daemon import wait_for
 from scripts import steady_answer
 
 SECONDS = 60
-MOST_SECONDS = 180  # on a slow machine, until enough was answered
+MOST_SECONDS = 100  # on a slow machine, until enough was answered
 STREAMS = 16
-CONTEXT = 8192  # tokens: idle prefixes must be dropped to make room, again and again
-# Tokens evicted until it is warm: by then the pool is full (half a minute on a slow machine).
-WARM_UP_EVICTED = CONTEXT // 4
+CONTEXT = 8192  # tokens: idle prefixes must leave the pool, again and again
+WARM_UP_LEFT = CONTEXT // 2  # tokens that have left it until all that is kept beside it is warm too
 RULES = "Rule {}: what one client says is nobody else's business. "
+
+
+def tokens_that_left(metrics):
+    """The pool: to make room, or, on machines where they cost others more, for the store."""
+    return metrics["anyclaude_kv_evicted_tokens_total"] + metrics["anyclaude_kv_moved_out_tokens_total"]
 
 
 class Load:
@@ -27,7 +31,7 @@ class Load:
         self.completed = 0
         self.killed = 0
         self.seconds = 0
-        self.evicted = 0  # tokens
+        self.left = 0  # tokens
         self.wrong = []
         self.samples = []  # (KiB, threads, cells used), once it is warm
         self.unwritten = []  # KiB that waited for the disk then
@@ -47,7 +51,7 @@ class Load:
         await asyncio.gather(*clients)
 
     def _is_enough(self):
-        return self.completed >= 2 * STREAMS and self.evicted > CONTEXT
+        return self.completed >= 2 * STREAMS and self.left > CONTEXT
 
     def _kill_one(self, abruptly):
         if not self._answering:
@@ -65,9 +69,9 @@ class Load:
         # Prefixes outside the pool are kept on purpose, up to limits of their own: copies, and what
         # a slow disk has not taken yet.
         kept = metrics["anyclaude_kv_stored_bytes"] / 1024
-        self.evicted = metrics["anyclaude_kv_evicted_tokens_total"]
+        self.left = tokens_that_left(metrics)
         self.unwritten.append(metrics["anyclaude_kv_unwritten_bytes"] / 1024)
-        if self.evicted > WARM_UP_EVICTED:
+        if self.left > WARM_UP_LEFT:
             self.samples.append((self.daemon.memory_kib() - kept, self.daemon.threads(),
                                  metrics["anyclaude_kv_cells_used"]))
 
@@ -117,11 +121,21 @@ class Load:
         return text, stop
 
 
+def fill(daemon):
+    """With a prompt that needs almost all cells."""
+    whole = {"model": "m", "max_tokens": 20, "messages": [
+        {"role": "user", "content": "".join(RULES.format(n) for n in range(480))}]}
+    tokens = daemon.request("POST", "/v1/messages/count_tokens", whole).json()["input_tokens"]
+    assert 0.9 * CONTEXT < tokens < CONTEXT - 20
+    reply = daemon.ask(whole, timeout=120)
+    assert reply.status == 200
+    assert reply.json()["content"][0]["text"] == "Nothing else is in the script."
+
+
 def test_streams_complete_while_clients_die_and_nothing_grows(start_daemon, scripted_model):
     daemon = start_daemon(scripted_model, "--ctx", CONTEXT, "--threads", 1)
     wait_for(lambda: daemon.metrics()["anyclaude_kv_cells"] == CONTEXT, "the pool is there")
-    question = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "STEADY"}]}
-    assert daemon.ask(question).status == 200  # what begins with the first request has begun
+    fill(daemon)  # memory that was never touched takes none, and what begins with the first request has begun
     files, threads = daemon.open_files(), daemon.threads()
     load = Load(daemon)
     asyncio.run(load.run())
@@ -140,7 +154,7 @@ def test_streams_complete_while_clients_die_and_nothing_grows(start_daemon, scri
     # The engine says so after its batch, a moment after the last answer's end.
     now = wait_for(idle, "no job is left in the engine", 10)
     assert now["anyclaude_request_errors_total"] == 0
-    assert now["anyclaude_kv_evicted_tokens_total"] > CONTEXT
+    assert tokens_that_left(now) > CONTEXT
 
     # It goes up and down by some MiB with what answers are under way; what leaks only goes up.
     memory = [kib for kib, _, _ in load.samples]
@@ -154,11 +168,4 @@ def test_streams_complete_while_clients_die_and_nothing_grows(start_daemon, scri
     wait_for(lambda: daemon.open_files() <= files, "all connections are closed", 10)
     assert daemon.threads() == threads
 
-    # Nobody holds cells any more: a prompt that needs almost all of them gets them.
-    whole = {"model": "m", "max_tokens": 20, "messages": [
-        {"role": "user", "content": "".join(RULES.format(n) for n in range(480))}]}
-    tokens = daemon.request("POST", "/v1/messages/count_tokens", whole).json()["input_tokens"]
-    assert 0.9 * CONTEXT < tokens < CONTEXT - 20
-    reply = daemon.ask(whole, timeout=120)
-    assert reply.status == 200
-    assert reply.json()["content"][0]["text"] == "Nothing else is in the script."
+    fill(daemon)  # nobody holds cells any more

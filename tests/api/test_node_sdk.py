@@ -10,6 +10,7 @@ import shutil
 import subprocess
 
 import pytest
+from clients import prompt_tokens
 
 from daemon import wait_for
 from scripts import long_answer
@@ -36,11 +37,6 @@ def node(tmp_path_factory):
         return json.loads(done.stdout)
 
     return run
-
-
-def prompt_tokens(usage):
-    return (usage["input_tokens"] + usage["cache_read_input_tokens"]
-            + usage["cache_creation_input_tokens"])
 
 
 def test_a_stream(node, daemon):

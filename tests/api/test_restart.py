@@ -4,6 +4,8 @@ import os
 import sqlite3
 import subprocess
 
+from clients import prompt_tokens
+
 from daemon import Daemon, wait_for
 
 WORDS = " ".join(f"The {n}th line of the instructions says what line {n} says." for n in range(120))
@@ -136,11 +138,11 @@ def conversation(answer, question="And what else?"):
                          {"role": "user", "content": question}]}
 
 
-def prompt_tokens(reply):
+def prompt_and_reused(reply):
+    """Tokens."""
     assert reply.status == 200, reply.body
     used = reply.json()["usage"]
-    return (used["cache_read_input_tokens"] + used["input_tokens"]
-            + used["cache_creation_input_tokens"], used["cache_read_input_tokens"])
+    return prompt_tokens(used), used["cache_read_input_tokens"]
 
 
 def turns_on_disk(daemon):
@@ -157,10 +159,10 @@ def test_a_conversation_goes_on_with_its_very_tokens_after_a_kill(program, demo_
         asked = first.ask({"model": "x", "max_tokens": 100, "temperature": 1, "seed": 5,
                            "system": WORDS, "messages": [QUESTION]})
         answer = asked.json()["content"][0]["text"]
-        before = prompt_tokens(asked)[0] + asked.json()["usage"]["output_tokens"]
+        before = prompt_and_reused(asked)[0] + asked.json()["usage"]["output_tokens"]
         wait_for(lambda: turns_on_disk(first) == 1, "the answer is stored")
-        tokens, _ = prompt_tokens(first.ask(conversation(answer)))
-        rendered, _ = prompt_tokens(first.ask(conversation(answer + "!")))
+        tokens, _ = prompt_and_reused(first.ask(conversation(answer)))
+        rendered, _ = prompt_and_reused(first.ask(conversation(answer + "!")))
         assert abs(rendered - tokens) > 3  # or this test could tell nothing
         wait_for(lambda: turns_on_disk(first) == 3, "all answers are stored")
         wait_until_stored(first, before)
@@ -173,8 +175,8 @@ def test_a_conversation_goes_on_with_its_very_tokens_after_a_kill(program, demo_
 
     second = Daemon(program, tmp_path / "home", model)
     try:
-        again, reused = prompt_tokens(second.ask(conversation(answer, "And now?")))
-        same, _ = prompt_tokens(second.ask(conversation(answer)))
+        again, reused = prompt_and_reused(second.ask(conversation(answer, "And now?")))
+        same, _ = prompt_and_reused(second.ask(conversation(answer)))
         assert same == tokens
         assert reused >= before // 256 * 256 - 1  # the answer's tokens included
     finally:
@@ -182,7 +184,7 @@ def test_a_conversation_goes_on_with_its_very_tokens_after_a_kill(program, demo_
 
     forgetful = Daemon(program, tmp_path / "home", model, options=["--no-store"])
     try:
-        without, _ = prompt_tokens(forgetful.ask(conversation(answer)))
+        without, _ = prompt_and_reused(forgetful.ask(conversation(answer)))
         assert without != tokens
     finally:
         forgetful.stop()

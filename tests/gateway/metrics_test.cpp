@@ -9,6 +9,8 @@ TEST(Metrics, EachHasItsHelpItsTypeAndOneValue) {
   const std::string body =
       metrics_body({.ended = {.requests = 3, .reused_tokens = 12},
                     .engine = backend::EngineNumbers{.cells_used = 40,
+                                                     .evicted_tokens = 3,
+                                                     .moved_out_tokens = 4,
                                                      .paused = 5,
                                                      .cells_idle = 30,
                                                      .cells_spanned = 256,
@@ -54,6 +56,8 @@ TEST(Metrics, EachHasItsHelpItsTypeAndOneValue) {
   EXPECT_TRUE(body.contains("\nanyclaude_replay_bytes 78\n"));
   EXPECT_TRUE(body.contains("\nanyclaude_tokenized_bytes 79\n"));
   EXPECT_TRUE(body.contains("\nanyclaude_kv_store_inert 1\n"));
+  EXPECT_TRUE(body.contains("\nanyclaude_kv_evicted_tokens_total 3\n"));
+  EXPECT_TRUE(body.contains("\nanyclaude_kv_moved_out_tokens_total 4\n"));
   EXPECT_TRUE(body.contains("\n# TYPE anyclaude_engine_paused_total counter\n"
                             "anyclaude_engine_paused_total 5\n"));
   EXPECT_TRUE(body.ends_with("\nanyclaude_open_connections 2\n"));
