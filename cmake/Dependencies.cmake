@@ -8,6 +8,9 @@ find_package(tomlplusplus REQUIRED)
 find_package(ftxui REQUIRED)
 find_package(Boost 1.83 REQUIRED CONFIG)
 find_package(SQLite3 3.37 REQUIRED) # STRICT tables
+if(NOT TARGET SQLite3::SQLite3)     # its name since CMake 4.3
+  add_library(SQLite3::SQLite3 ALIAS SQLite::SQLite3)
+endif()
 find_package(OpenSSL 3 REQUIRED)
 
 # v0.7.0 is the release that Debian's libllama-dev 0.7.0 is made from, and the API we are written

@@ -63,7 +63,7 @@ npm_package() {
       note "the npm registry cannot be reached: no $3 $4"
       return 0
     fi
-    step "Installing $3 $4 into $folder" locked npm_folder "$folder" "$3@$4"
+    step "Installing $3 $4 into $folder" locked_for_clients npm_folder "$folder" "$3@$4"
   fi
   printf -v "$1" %s "$repository/$folder"
 }

@@ -52,7 +52,7 @@ ensure_mlx_servers() {
         note "PyPI cannot be reached: no MLX servers"
         return 0
       fi
-      step "Installing mlx-$name ${!version} into .cache/mlx-$name" locked "make_mlx_$name" "$folder"
+      step "Installing mlx-$name ${!version} into .cache/mlx-$name" locked_for_clients "make_mlx_$name" "$folder"
     fi
     printf -v "mlx_$name" %s "$folder"
   done

@@ -24,38 +24,49 @@ step() {
   note "done in $((SECONDS - began)) s"
 }
 
-report_unfinished_step() {
+# Process groups started beside this process, which end with it.
+started_beside=()
+
+at_the_end() {
   local status=$?
   if [ $status -ne 0 ] && [ -n "$current_step" ]; then
     say "dev: stopped (status $status) in: $current_step"
   fi
+  [ ${#started_beside[@]} -eq 0 ] || kill -- "${started_beside[@]/#/-}" 2>/dev/null || true
 }
 
 # Without a trap of its own, bash goes on after Ctrl-C when the program that it waited for handled the
 # signal itself and ended with an ordinary error.
 watch_for_the_end() {
-  trap report_unfinished_step EXIT
+  trap at_the_end EXIT
   trap "current_step=; $*"' exit 130' INT
 }
-watch_for_the_end 'say "dev: interrupted; the same command goes on from here";'
+watch_for_the_end 'say "dev: interrupted; what is built and installed is kept";'
 
-# locked COMMAND...: one ./dev at a time sets up or builds in a checkout. The lock goes with the
-# process, so that an interrupted run leaves none, and the command's children do not inherit it.
-# A subshell, so that errors in COMMAND end it at once: call it where nothing tests its status.
-locked() {
+# One ./dev at a time sets up or builds in a checkout, and one installs clients, beside it.
+locked() { with_lock dev "$@"; }
+locked_for_clients() { with_lock clients "$@"; }
+
+# with_lock NAME COMMAND...: The lock goes with the process, so that an interrupted run leaves none, and
+# the command's children do not inherit it. A subshell, so that errors in COMMAND end it at once: call it
+# where nothing tests its status.
+with_lock() {
+  local name=$1
+  shift
   mkdir -p .cache
   if ! command -v flock >/dev/null; then # macOS
     "$@"
     return
   fi
   (
-    watch_for_the_end # a subshell does not inherit traps
+    started_beside=() # not by this subshell
+    watch_for_the_end # which does not inherit traps
     flock --nonblock 9 || {
       note "waiting for another ./dev in this checkout"
       flock 9
     }
     "$@" 9>&-
-  ) 9>.cache/dev.lock
+  ) 9>".cache/$name.lock"
 }
 
 # A short fingerprint of standard input; cksum is the one hash that every system has.

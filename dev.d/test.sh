@@ -68,7 +68,7 @@ run_group() {
 # run_beside COMMAND...: commands that run groups, at once: most tests need one processor, and many
 # wait. Only the last is shown, of the others their results.
 run_beside() {
-  local lane lanes=() status=0
+  local lane status=0
   say "==> Testing, and beside it what is told of when it is over"
   set -m # process groups of their own, to be ended with
   while [ $# -gt 1 ]; do
@@ -76,16 +76,15 @@ run_beside() {
       is_shown=no
       $1
     ) &
-    lanes+=($!)
+    started_beside+=($!)
     shift
   done
   set +m
-  watch_for_the_end "kill -- ${lanes[*]/#/-} 2>/dev/null; say 'dev: interrupted';"
   $1 || status=$?
-  for lane in "${lanes[@]}"; do
+  for lane in "${started_beside[@]}"; do
     wait "$lane" || status=$?
   done
-  watch_for_the_end
+  started_beside=()
   return $status
 }
 
@@ -143,6 +142,28 @@ start_summary() {
 usual_groups=(cli engine faults api dashboard backends modes unit docs)
 other_groups=(versions fuzz property package)
 
+ensure_clients() { # GROUP...
+  case " $* " in *" api "*) ensure_node_sdk ;; esac
+  case " $* " in *" cli "* | *" faults "* | *" modes "*) ensure_claude_code ;; esac
+  case " $* " in *" modes "*) ensure_mlx_servers ;; esac
+  case " $* " in *" dashboard "*) ensure_axe ;; esac
+}
+
+# While the compiler works, what these groups need is downloaded; what became of that is told behind it.
+build_beside_clients() { # GROUP...
+  mkdir -p .cache
+  set -m # a process group of its own, to be ended with
+  ensure_clients "$@" </dev/null >.cache/clients.log 2>&1 &
+  set +m
+  started_beside=($!)
+  build release
+  step "Installing what else the tests need" wait_for_any_end "${started_beside[0]}"
+  started_beside=()
+  ensure_clients "$@"
+}
+
+wait_for_any_end() { wait "$1" || true; }
+
 test_groups() { # GROUP... -- ARGS
   local groups=() group
   while [ $# -gt 0 ] && [ "$1" != -- ]; do
@@ -154,12 +175,8 @@ test_groups() { # GROUP... -- ARGS
   done
   [ $# -eq 0 ] || shift
   [ ${#groups[@]} -gt 0 ] || groups=("${usual_groups[@]}")
-  build release
+  build_beside_clients "${groups[@]}"
   case " ${groups[*]} " in *" fuzz "*) build fuzz $(fuzz_targets | sed 's/$/_fuzz/') ;; esac
-  case " ${groups[*]} " in *" api "*) ensure_node_sdk ;; esac
-  case " ${groups[*]} " in *" cli "* | *" faults "* | *" modes "*) ensure_claude_code ;; esac
-  case " ${groups[*]} " in *" modes "*) ensure_mlx_servers ;; esac
-  case " ${groups[*]} " in *" dashboard "*) ensure_axe ;; esac
   case " ${groups[*]} " in *" package "*) ensure_packages ;; esac
   start_summary
   run_host_start

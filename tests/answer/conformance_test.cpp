@@ -2,6 +2,7 @@
 // ANYCLAUDE_WRITE_DOCS=1 writes it, otherwise it has to be the same.
 #include "answer/family_samples.h"
 #include "answer/reading.h"
+#include "checkout.h"
 
 #include <gtest/gtest.h>
 
@@ -137,7 +138,7 @@ std::string conformance_table() {
 }
 
 TEST(Conformance, TheTableInTheDocumentationIsTrue) {
-  const auto path = std::filesystem::path(ANYCLAUDE_SOURCE_DIR) / "docs/tools.md";
+  const auto path = checkout() / "docs/tools.md";
   std::ifstream file(path);
   ASSERT_TRUE(file) << path;
   std::stringstream content;

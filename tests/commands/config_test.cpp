@@ -1,3 +1,4 @@
+#include "checkout.h"
 #include "commands/config.h"
 
 #include <gtest/gtest.h>
@@ -139,7 +140,7 @@ TEST(Config, SaysWhereAndWhatIsWrong) {
 }
 
 TEST(Config, ItsPageHasEveryKey) {
-  std::ifstream page(std::string(ANYCLAUDE_SOURCE_DIR) + "/docs/configuration.md");
+  std::ifstream page(checkout() / "docs/configuration.md");
   const std::string text{std::istreambuf_iterator<char>(page), {}};
   for (const ConfigKey& key : config_keys()) {
     const std::string row =

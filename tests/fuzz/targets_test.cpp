@@ -1,7 +1,9 @@
 // The targets of libFuzzer without it: every file of their corpora, and a fixed number of inputs
 // made from these by chance. Finds what broke since; new faults are found by ./dev test fuzz and
 // ./dev fuzz. ANYCLAUDE_FUZZ_INPUTS sets how many.
+#include "checkout.h"
 #include "fuzz/fuzzing.h"
+#include "fuzz/targets.h"
 #include "rounds.h"
 
 #include <gtest/gtest.h>
@@ -14,26 +16,10 @@
 #include <string>
 #include <vector>
 
-// Made by tests/CMakeLists.txt of the files NAME_fuzz.cpp: TARGET(NAME) for each.
-#define TARGET(name) extern "C" int fuzz_##name(const std::uint8_t* data, std::size_t size);
-ANYCLAUDE_FUZZ_TARGETS
-#undef TARGET
-
 namespace anyclaude::fuzz {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Target {
-  std::string name;
-  int (*run)(const std::uint8_t* data, std::size_t size);
-};
-
-std::vector<Target> targets() {
-#define TARGET(name) Target{#name, fuzz_##name},
-  return {ANYCLAUDE_FUZZ_TARGETS};
-#undef TARGET
-}
 
 std::string printable(const std::string& input) {
   std::string shown;
@@ -49,7 +35,7 @@ class FuzzTargets : public testing::TestWithParam<Target> {
   static std::vector<std::string> corpus() {
     std::vector<fs::path> files;
     for (const auto& entry :
-         fs::directory_iterator(ANYCLAUDE_SOURCE_DIR "/tests/fuzz/corpus/" + GetParam().name))
+         fs::directory_iterator(checkout() / "tests/fuzz/corpus" / GetParam().name))
       files.push_back(entry.path());
     std::ranges::sort(files);
     std::vector<std::string> inputs;

@@ -1,3 +1,4 @@
+#include "checkout.h"
 #include "prompt/layout.h"
 #include "prompt/prompt_text.h"
 
@@ -139,7 +140,7 @@ TEST(Layout, ASystemMessageAloneIsNotTakenAway) {
 
 /// The blocks of docs/prompt-layout.md: the request, as it is sent, as it is laid out.
 TEST(Layout, TheDocumentShowsWhatHappens) {
-  std::ifstream file(std::string(ANYCLAUDE_SOURCE_DIR) + "/docs/prompt-layout.md");
+  std::ifstream file(checkout() / "docs/prompt-layout.md");
   const std::string document{std::istreambuf_iterator<char>(file), {}};
   const auto block = [&](const std::string& name) {
     const std::string fence = "\n```" + name + "\n";
