@@ -11,7 +11,7 @@ fix_format() { inside clang-format -i "$@"; }
 # One clang-tidy per file, several at a time; xargs fails when one of them does.
 check_tidy() {
   printf '%s\0' "$@" | inside xargs -0 -n 1 -P "$(compile_jobs)" \
-    sh -c 'echo "    clang-tidy $0" >&2; exec clang-tidy --quiet -p build "$0" 2>&1' >&2
+    sh -c 'echo "    clang-tidy $0" >&2; exec clang-tidy --quiet -p build/lint "$0" 2>&1' >&2
 }
 
 command_lint() {
@@ -33,7 +33,7 @@ command_lint() {
     step "Formatting ${#files[@]} files" fix_format "${files[@]}"
     return
   fi
-  step "Configuring, for compile_commands.json" locked configure release
+  step "Configuring, for compile_commands.json" locked configure lint
   step "clang-format: ${#files[@]} files" check_format "${files[@]}"
   [ ${#translation_units[@]} -eq 0 ] ||
     step "clang-tidy: ${#translation_units[@]} files" check_tidy "${translation_units[@]}"
