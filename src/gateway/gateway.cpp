@@ -87,7 +87,8 @@ struct Gateway::Asked {
 };
 
 Gateway::Gateway(GatewayOptions options, backend::Backend& backend, telemetry::Stats& stats)
-    : options_(std::move(options)), access_(access_options(options_)), backend_(backend),
+    : options_(std::move(options)), access_(access_options(options_)),
+      memory_(options_.memory_left, options_.http.limits.body_bytes), backend_(backend),
       stats_(stats), dashboard_(options_.dashboard, access_, backend_, stats_) {}
 
 Gateway::~Gateway() = default;
@@ -111,7 +112,7 @@ Gateway::start(GatewayOptions options, backend::Backend& backend, telemetry::Sta
   }
   auto server = HttpServer::start(
       gateway->options_.http,
-      [self = gateway.get()](const HttpRequest& request, Responder& responder) {
+      [self = gateway.get()](HttpRequest& request, Responder& responder) {
         return self->admit(request, responder);
       },
       [self = gateway.get()](HttpRequest request, const std::shared_ptr<Responder>& responder) {
@@ -129,7 +130,7 @@ Gateway::start(GatewayOptions options, backend::Backend& backend, telemetry::Sta
 }
 
 /// Everything that can be refused without the body is refused here.
-bool Gateway::admit(const HttpRequest& request, Responder& responder) const {
+bool Gateway::admit(HttpRequest& request, Responder& responder) const {
   const std::string request_id = new_request_id();
   const Route route = route_of(request.path);
   const auto refuse = [&](ErrorReply reply) {
@@ -172,10 +173,12 @@ bool Gateway::admit(const HttpRequest& request, Responder& responder) const {
     return refuse(std::move(reply));
   }
   if (route.endpoint == Endpoint::messages || route.endpoint == Endpoint::count_tokens) {
-    if (const auto error = no_memory(request)) {
-      spdlog::warn("{}", error->message);
-      return refuse(error_reply(*error, request_id, options_.retry_after));
+    auto memory = memory_for(request);
+    if (!memory) {
+      spdlog::warn("{}", memory.error().message);
+      return refuse(error_reply(memory.error(), request_id, options_.retry_after));
     }
+    request.memory = std::move(*memory);
   }
   return true;
 }
@@ -227,25 +230,12 @@ void Gateway::handle(HttpRequest request, const std::shared_ptr<Responder>& clie
   }
 }
 
-/// Refusing one request is better than being ended with all others. What one takes: its JSON, its
-/// prompt and its tokens at once, and the answer. A body of unknown length counts as none.
-std::optional<Error> Gateway::no_memory(const HttpRequest& request) const {
-  constexpr std::uint64_t kOfAny = 16U << 20; // bytes
-  constexpr std::uint64_t kOfEachByte = 16;
+/// A body of unknown length counts as none.
+std::expected<MemoryBudget::Share, Error> Gateway::memory_for(const HttpRequest& request) const {
   std::size_t body = 0;
   const std::string_view stated = request.header("content-length");
   std::from_chars(stated.data(), stated.data() + stated.size(), body);
-  const std::uint64_t needed =
-      kOfAny + kOfEachByte * std::min(body, options_.http.limits.body_bytes);
-  const std::uint64_t left = options_.memory_left ? options_.memory_left() : needed;
-  if (left >= needed) {
-    return std::nullopt;
-  }
-  return Error{
-      ErrorKind::overloaded,
-      std::format("This machine (or the daemon's container or ulimit) has {} MiB of memory left, "
-                  "and this request may take {} MiB. End something else, or try again later.",
-                  left >> 20, needed >> 20)};
+  return memory_.take(body);
 }
 
 void Gateway::messages(const Asked& asked) {

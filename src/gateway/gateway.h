@@ -4,6 +4,7 @@
 #include "gateway/access.h"
 #include "gateway/dashboard_routes.h"
 #include "gateway/http_server.h"
+#include "gateway/memory_budget.h"
 #include "gateway/message_answer.h"
 #include "gateway/pass_through.h"
 #include "gateway/route.h"
@@ -74,9 +75,9 @@ class Gateway {
 
   Gateway(GatewayOptions options, backend::Backend& backend, telemetry::Stats& stats);
 
-  bool admit(const HttpRequest& request, Responder& responder) const;
+  bool admit(HttpRequest& request, Responder& responder) const;
   void handle(HttpRequest request, const std::shared_ptr<Responder>& client);
-  std::optional<anthropic::Error> no_memory(const HttpRequest& request) const;
+  std::expected<MemoryBudget::Share, anthropic::Error> memory_for(const HttpRequest& request) const;
   void messages(const Asked& asked);
   void answer(const Asked& asked, const anthropic::Request& request, const backend::Caller& caller);
   std::shared_ptr<MessageAnswer> begin_answer(const Asked& asked,
@@ -93,6 +94,7 @@ class Gateway {
 
   const GatewayOptions options_;
   const Access access_;
+  const MemoryBudget memory_;
   backend::Backend& backend_;
   telemetry::Stats& stats_;
   std::unique_ptr<PassThrough> cloud_;

@@ -110,7 +110,7 @@ class ServedConnection : public Connection, public std::enable_shared_from_this<
   asio::awaitable<void> linger();
   std::optional<Refusal> refusal_for(error_code error, const char* what) const;
   std::shared_ptr<Exchange> make_exchange(Exchange::Traits traits);
-  bool passes_filter(const HttpRequest& request, Responder& responder);
+  bool passes_filter(HttpRequest& request, Responder& responder);
   void arm(std::chrono::seconds time);
   void disarm();
   void drop();
@@ -240,7 +240,7 @@ std::shared_ptr<Exchange> ServedConnection::make_exchange(Exchange::Traits trait
   return exchange_;
 }
 
-bool ServedConnection::passes_filter(const HttpRequest& request, Responder& responder) {
+bool ServedConnection::passes_filter(HttpRequest& request, Responder& responder) {
   try {
     return context_.filter(request, responder);
   } catch (const std::exception& error) {

@@ -22,7 +22,8 @@ struct HttpRequest {
   std::string query;  // without the '?'
   Headers headers;
   std::string body;
-  std::string remote; // "127.0.0.1:50312", for the log
+  std::string remote;                   // "127.0.0.1:50312", for the log
+  std::shared_ptr<const void> memory{}; // set aside by a filter, until the request was handled
 
   /// The first header of that name, whatever its case; empty when absent.
   std::string_view header(std::string_view name) const;
@@ -61,7 +62,7 @@ using Handler = std::function<void(HttpRequest, std::shared_ptr<Responder>)>;
 
 /// Decides from the head of a request alone, before its body is read, on the socket thread: a
 /// wrong token must not cost 32 MiB. Returns true to go on; otherwise it has answered.
-using HeadFilter = std::function<bool(const HttpRequest&, Responder&)>;
+using HeadFilter = std::function<bool(HttpRequest&, Responder&)>;
 
 /// What the server itself answers: a malformed head, an oversized body, a time-out, a handler that
 /// threw. Called on the socket thread.

@@ -425,6 +425,28 @@ TEST_F(GatewayTest, WithoutMemoryARequestIsRefusedBeforeItsBodyIsRead) {
   EXPECT_EQ(backend_.running(), 0U);
 }
 
+TEST_F(GatewayTest, WhatARequestMayTakeIsSetAsideUntilItWasRead) {
+  start({.memory_left = [] { return 200U << 20; }});
+  const std::string large =
+      head("POST /v1/messages") + "Content-Length: 10000000\r\n" + "Expect: 100-continue\r\n\r\n";
+  const auto is_let_in = [&](RawClient& client) {
+    client.send(large);
+    return client.receive_until("\r\n\r\n").starts_with("HTTP/1.1 100 ");
+  };
+  RawClient first = connect();
+  EXPECT_TRUE(is_let_in(first)); // may take 168 MiB, all but 16 of them while it is read
+  RawClient second = connect();
+  second.send(large);
+  EXPECT_EQ(second.receive().status, 529);
+  EXPECT_EQ(ask(post("/v1/messages/count_tokens", kPlain)).status, 200);
+
+  first.reset();
+  EXPECT_TRUE(eventually([&] {
+    RawClient third = connect();
+    return is_let_in(third);
+  })) << "what was set aside for a client that has gone is there again";
+}
+
 TEST_F(GatewayTest, ABodyOf100MegabytesIs413AndTheNextRequestIsServed) {
   RawClient client = connect();
   client.send(head("POST /v1/messages") + "Content-Length: 104857600\r\n\r\n");
