@@ -399,8 +399,8 @@ void add_model_command(CLI::App& app, ModelCommandOptions& options) {
   model.require_subcommand(1);
   CLI::App& demo = *model.add_subcommand(
       "demo", "Write a model that anyone can make: it answers with a script, at real speed");
-  demo.add_option("--size", options.size, "tiny, small or 0.6b (Qwen3-0.6B's shape) [tiny]")
-      ->check(one_of({"tiny", "small", "0.6b"}))
+  demo.add_option("--size", options.size, "nano, tiny, small or 0.6b (Qwen3-0.6B's shape) [tiny]")
+      ->check(one_of({"nano", "tiny", "small", "0.6b"}))
       ->type_name("SIZE");
   demo.add_option(
           "--arch", options.architecture,

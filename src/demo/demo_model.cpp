@@ -19,6 +19,8 @@ constexpr std::string_view kNamePrefix = "anyclaude demo ";
 
 Shape shape_of(Size size, Architecture architecture) {
   switch (size) {
+  case Size::nano:
+    return {architecture, 2, 256, 2, 1, 64, 256, 32, GGML_TYPE_F16, 0};
   case Size::tiny:
     return {architecture, 4, 256, 4, 2, 64, 768, 32, GGML_TYPE_F16, 0};
   case Size::small:
@@ -81,7 +83,7 @@ void describe_tokenizer(gguf_context* gguf, const Vocabulary& vocabulary,
 } // namespace
 
 std::optional<Size> parse_size(std::string_view name) {
-  for (const Size size : {Size::tiny, Size::small, Size::qwen3_0_6b}) {
+  for (const Size size : {Size::nano, Size::tiny, Size::small, Size::qwen3_0_6b}) {
     if (size_name(size) == name)
       return size;
   }
@@ -90,6 +92,8 @@ std::optional<Size> parse_size(std::string_view name) {
 
 std::string_view size_name(Size size) {
   switch (size) {
+  case Size::nano:
+    return "nano";
   case Size::tiny:
     return "tiny";
   case Size::small:

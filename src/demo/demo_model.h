@@ -14,12 +14,13 @@ namespace anyclaude::demo {
 
 /// Shapes of demo models.
 enum class Size {
+  nano,       ///< 2 layers x 256, f16: as little as is possible, for tests of long prompts.
   tiny,       ///< 4 layers x 256, f16: starts in an instant, for tests.
   small,      ///< 8 layers x 512, f16.
   qwen3_0_6b, ///< Qwen3-0.6B's shape, q8_0, its vocabulary size included: real cost per token.
 };
 
-/// "tiny", "small" or "0.6b"; none for anything else.
+/// "nano", "tiny", "small" or "0.6b"; none for anything else.
 std::optional<Size> parse_size(std::string_view name);
 std::string_view size_name(Size size);
 /// Numbers that stand for a token in a model of this size.

@@ -148,7 +148,7 @@ def scripted_model(folder):
     """A model file that answers with SCRIPT."""
     script = folder / "script.json"
     script.write_text(json.dumps(SCRIPT))
-    made = run([PROGRAM, "model", "demo", "--script", script, "-o", folder / "scripted.gguf"])
+    made = run([PROGRAM, "model", "demo", "--size", "nano", "--script", script, "-o", folder / "scripted.gguf"])
     assert made.returncode == 0, made.stderr
     return folder / "scripted.gguf"
 

@@ -82,7 +82,7 @@ TEST(DemoModel, RefusesAScriptWithRandomWeights) {
 }
 
 TEST(DemoModel, SizesHaveNames) {
-  for (const Size size : {Size::tiny, Size::small, Size::qwen3_0_6b})
+  for (const Size size : {Size::nano, Size::tiny, Size::small, Size::qwen3_0_6b})
     EXPECT_EQ(parse_size(size_name(size)), size);
   EXPECT_FALSE(parse_size("huge"));
 }

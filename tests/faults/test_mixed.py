@@ -73,7 +73,7 @@ class Place:
 @pytest.fixture(scope="module")
 def place(program, demo_models, ledger, shim_library, tmp_path_factory):
     talks = [{"when": {"marker": f"TALK-{n}"}, "say": f"This is what talk {n} says. " * 3} for n in range(TALKS)]
-    model = demo_models.scripted([*talks, *SCRIPT["scripts"]], name="mixed")
+    model = demo_models.scripted([*talks, *SCRIPT["scripts"]], name="mixed", size="nano")
     place = Place(program, model, ledger, shim_library, tmp_path_factory.mktemp("m"))
     yield place
     place.daemon.stop()
