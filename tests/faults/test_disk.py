@@ -13,6 +13,7 @@ from talks import QUESTIONS, TALKS, talk
 from daemon import Daemon, wait_for
 
 OPTIONS = ["--ctx", 16384, "--threads", 1]
+COMPUTING_SECONDS = 15  # to recover, where everybody's prompt is computed again, beside other tests
 
 
 class Disk:
@@ -109,7 +110,7 @@ def test_a_cache_that_is_read_only_from_the_start(disk):
 def test_reads_that_fail(disk):
     mark = disk.harness.mark()
     before = disk.blocks()
-    with disk.harness.fault("every read of the cache fails (EIO)") as fault:
+    with disk.harness.fault("every read of the cache fails (EIO)", COMPUTING_SECONDS) as fault:
         disk.restart(lambda: disk.shim.set(reads=errno.EIO))
         fault.told = disk.said(mark, "cannot be read")
     assert set(before) <= set(disk.blocks()), "a disk that is ill takes nothing with it"
@@ -146,7 +147,7 @@ def test_blocks_that_are_damaged(disk, name, damage):
             for path, content in zip(blocks, contents[1:] + contents[:1], strict=True):
                 path.write_bytes(content)
 
-    with disk.harness.fault(name) as fault:
+    with disk.harness.fault(name, COMPUTING_SECONDS) as fault:
         disk.restart(harm)
         fault.told = disk.said(mark, "is computed again")
 
