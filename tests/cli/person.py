@@ -28,6 +28,7 @@ def loaded_tool(marker, name, arguments, at_last):
     ]
 
 
+CHAPTERS = 1000  # of an answer that takes seconds, so that something can happen meanwhile
 SCRIPT = {
     "scripts": [
         {
@@ -115,7 +116,7 @@ SCRIPT = {
         {"when": {"marker": "LOOK-AROUND"}, "say": "NOTHING-TO-BE-SEEN here."},
         # It may have been started in the background, and its answer come as a message of its own.
         {"when": {"marker": "NOTHING-TO-BE-SEEN"}, "say": "They have looked."},
-        {"when": {"marker": "LONG-STORY"}, "say": "This is chapter {n} of it.\n", "repeat": 400},
+        {"when": {"marker": "LONG-STORY"}, "say": "This is chapter {n} of it.\n", "repeat": CHAPTERS},
         {"say": "Nothing else stands in this script."},
     ]
 }

@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 
 from daemon import metric_numbers, wait_for
-from person import CLAUDE, LAST_WORDS, LONGEST_ANSWER, PROGRAM, daemon_pid, daemon_status, run
+from person import CHAPTERS, CLAUDE, LAST_WORDS, LONGEST_ANSWER, PROGRAM, daemon_pid, daemon_status, run
 
 
 def running_requests(person):
@@ -87,7 +87,7 @@ def test_two_launchers_share_a_daemon_that_outlives_the_first(person):
     assert second["result"] == LAST_WORDS
     assert daemon_pid(person) == pid
     story, _ = first.communicate(timeout=LONGEST_ANSWER)
-    assert story.count("chapter") == 400
+    assert story.count("chapter") == CHAPTERS
     assert len(person.records()) == 2
 
 

@@ -131,7 +131,7 @@ def is_killed_for_memory(daemon):
         bool(NO_GROUP), reason=NO_GROUP or "there are none"))])
 def test_the_daemon_ends_in_mid_conversation_of_the_real_claude(ledger, tmp_path_factory, end, what):
     sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "cli"))
-    from person import LAST_WORDS, PROGRAM, Person, daemon_status, run, scripted_model  # noqa: PLC0415
+    from person import CHAPTERS, LAST_WORDS, PROGRAM, Person, daemon_status, run, scripted_model  # noqa: PLC0415
 
     folder = tmp_path_factory.mktemp("p")
     person = Person(folder, scripted_model(folder))
@@ -159,7 +159,7 @@ def test_the_daemon_ends_in_mid_conversation_of_the_real_claude(ledger, tmp_path
         restarted = time.monotonic() - began
         output, errors = asking.communicate(timeout=120)
         assert asking.returncode == 0, errors + person.log()
-        assert json.loads(output.strip().splitlines()[-1])["result"].count("chapter") == 400
+        assert json.loads(output.strip().splitlines()[-1])["result"].count("chapter") == CHAPTERS
         assert restarted < 1, f"{restarted} s until the next daemon listened"
         last = person.records()[-1]
         assert last.reused > last.prompt * 0.9, "the store brought the prefix back"
