@@ -39,6 +39,12 @@ def metric_numbers(body):
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
 
+def tokens_that_left(metrics):
+    """Of idle prefixes, by metric_numbers(), that left the KV cache: to make room, or, where they cost running
+    requests more than loading them again, for the store."""
+    return metrics["anyclaude_kv_evicted_tokens_total"] + metrics["anyclaude_kv_moved_out_tokens_total"]
+
+
 @dataclasses.dataclass
 class Reply:
     """An HTTP answer that has been read to its end."""

@@ -7,7 +7,7 @@ import socket
 import statistics
 import time
 
-from daemon import wait_for
+from daemon import tokens_that_left, wait_for
 from scripts import steady_answer
 
 SECONDS = 60
@@ -16,11 +16,6 @@ STREAMS = 16
 CONTEXT = 8192  # tokens: idle prefixes must leave the pool, again and again
 WARM_UP_LEFT = CONTEXT // 2  # tokens that have left it until all that is kept beside it is warm too
 RULES = "Rule {}: what one client says is nobody else's business. "
-
-
-def tokens_that_left(metrics):
-    """The pool: to make room, or, on machines where they cost others more, for the store."""
-    return metrics["anyclaude_kv_evicted_tokens_total"] + metrics["anyclaude_kv_moved_out_tokens_total"]
 
 
 class Load:
